@@ -1,0 +1,123 @@
+"""The one door: a row if this person may see it, else 404, so that nobody learns what exists elsewhere."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec
+
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponseBase
+from django.shortcuts import get_object_or_404
+from django_htmx.middleware import HtmxDetails
+
+from annotate.models import (
+    Campaign,
+    Checkpoint,
+    Demonstration,
+    Prompt,
+    Ranking,
+    Retraining,
+    Run,
+    Snapshot,
+    User,
+)
+
+P = ParamSpec("P")
+
+
+class SignedInRequest(HttpRequest):
+    """A request whose person is known: LoginRequiredMiddleware let it through."""
+
+    user: User
+    htmx: HtmxDetails
+
+
+View = Callable[Concatenate[SignedInRequest, P], HttpResponseBase]
+
+
+def campaigns(user: User) -> QuerySet[Campaign]:
+    """Return the campaigns this person may see: all for researchers and admins, else those they label in."""
+    if user.is_researcher:
+        return Campaign.objects.all()
+    return Campaign.objects.filter(labelers=user)
+
+
+def campaign(user: User, pk: int) -> Campaign:
+    return get_object_or_404(campaigns(user), pk=pk)
+
+
+def labeling_campaign(user: User, pk: int) -> Campaign:
+    """Return a campaign in which this person may label now: a member's, and open."""
+    return get_object_or_404(Campaign.objects.filter(labelers=user, is_open=True), pk=pk)
+
+
+def prompts(user: User) -> QuerySet[Prompt]:
+    """Return what a researcher may see (every prompt) or a labeler (those they wrote)."""
+    return Prompt.objects.all() if user.is_researcher else Prompt.objects.filter(author=user)
+
+
+def prompt(user: User, pk: int) -> Prompt:
+    return get_object_or_404(prompts(user).select_related("campaign"), pk=pk)
+
+
+def ranking(user: User, pk: int) -> Ranking:
+    """Return a ranking of this person's own: nobody judges in another's name."""
+    own = Ranking.objects.filter(labeler=user).select_related("prompt__campaign", "instructions")
+    return get_object_or_404(own, pk=pk)
+
+
+def demonstration(user: User, pk: int) -> Demonstration:
+    own = Demonstration.objects.filter(labeler=user).select_related("prompt__campaign", "instructions")
+    return get_object_or_404(own, pk=pk)
+
+
+def runs(user: User) -> QuerySet[Run]:
+    return Run.objects.all() if user.is_researcher else Run.objects.none()
+
+
+def run(user: User, pk: int) -> Run:
+    related = ("campaign", "policy", "reward_model", "checkpoint", "snapshot")
+    return get_object_or_404(runs(user).select_related(*related), pk=pk)
+
+
+def checkpoint(user: User, pk: int) -> Checkpoint:
+    rows = Checkpoint.objects.all() if user.is_researcher else Checkpoint.objects.none()
+    return get_object_or_404(rows.select_related("campaign", "parent"), pk=pk)
+
+
+def retrainings(user: User, campaign: Campaign) -> QuerySet[Retraining]:
+    rows = Retraining.objects.filter(campaign=campaign).select_related("reward_run", "ppo_run")
+    return rows if user.is_researcher else rows.none()
+
+
+def snapshot(user: User, pk: int) -> Snapshot:
+    rows = Snapshot.objects.all() if user.is_researcher else Snapshot.objects.none()
+    return get_object_or_404(rows, pk=pk)
+
+
+def person(user: User, pk: int) -> User:
+    rows = User.objects.all() if user.is_admin else User.objects.none()
+    return get_object_or_404(rows, pk=pk)
+
+
+def for_researchers(view: View[P]) -> View[P]:
+    """Let researchers and admins in; the page does not exist for anyone else."""
+
+    @wraps(view)
+    def inner(request: SignedInRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        if not request.user.is_researcher:
+            raise Http404
+        return view(request, *args, **kwargs)
+
+    return inner
+
+
+def for_admins(view: View[P]) -> View[P]:
+    """Let admins in; the page does not exist for anyone else."""
+
+    @wraps(view)
+    def inner(request: SignedInRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        if not request.user.is_admin:
+            raise Http404
+        return view(request, *args, **kwargs)
+
+    return inner

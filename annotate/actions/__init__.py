@@ -1,0 +1,1 @@
+"""The verbs: every write, one function per thing that happens."""

@@ -1,0 +1,1 @@
+"""What admins and researchers script."""

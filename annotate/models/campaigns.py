@@ -1,0 +1,96 @@
+"""Campaigns: one labeling effort each, and its instructions, which have versions."""
+
+from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Campaign(models.Model):
+    """One labeling effort: who labels, how many completions a prompt gets, and when the models retrain."""
+
+    name = models.CharField(_("name"), max_length=100, unique=True)
+    k = models.PositiveSmallIntegerField(
+        _("completions per prompt (K)"),
+        default=4,
+        validators=[MinValueValidator(2), MaxValueValidator(9)],
+        help_text=_("The paper ranks 4 to 9; two makes a pairwise campaign."),
+    )
+    labelers_per_prompt = models.PositiveSmallIntegerField(
+        _("labelers per prompt"), default=1, validators=[MinValueValidator(1), MaxValueValidator(20)]
+    )
+    is_open = models.BooleanField(_("open for labeling"), default=True)
+    # Gone once everything in it is gone: the rehearsal's own campaign, hidden from labelers' lists elsewhere.
+    is_rehearsal = models.BooleanField(default=False)
+    labelers = models.ManyToManyField(settings.AUTH_USER_MODEL, blank=True, related_name="campaigns")
+    lease_minutes = models.PositiveSmallIntegerField(
+        _("claim length in minutes"), default=60, validators=[MinValueValidator(1), MaxValueValidator(2880)]
+    )
+    max_completion_tokens = models.PositiveIntegerField(
+        _("longest completion, in tokens"),
+        default=192,
+        validators=[MinValueValidator(8), MaxValueValidator(4096)],
+    )
+    temperature = models.FloatField(
+        _("sampling temperature"), default=1.0, validators=[MinValueValidator(0.1), MaxValueValidator(2.0)]
+    )
+    retrain_after_comparisons = models.PositiveIntegerField(
+        _("retrain after this many new comparisons"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+    )
+    retrain_after_hours = models.PositiveIntegerField(
+        _("retrain after this many hours"), null=True, blank=True, validators=[MinValueValidator(1)]
+    )
+    promote_min_accuracy = models.FloatField(
+        _("promote only if held-out accuracy is at least"),
+        default=0.55,
+        validators=[MinValueValidator(0.0), MaxValueValidator(1.0)],
+    )
+    promote_max_kl = models.FloatField(
+        _("promote only if KL (nats per completion) is at most"),
+        default=30.0,
+        validators=[MinValueValidator(0.0)],
+    )
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(k__gte=2, k__lte=9), name="campaign_k_2_to_9"),
+            models.CheckConstraint(
+                condition=models.Q(labelers_per_prompt__gte=1), name="campaign_has_labelers_per_prompt"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(temperature__gt=0, temperature__lte=2),
+                name="campaign_temperature_in_range",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def retrains(self) -> bool:
+        return self.retrain_after_comparisons is not None or self.retrain_after_hours is not None
+
+
+class Instructions(models.Model):
+    """What labelers are told, as Markdown. A change makes a new version; an old one is never edited."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="instructions")
+    version = models.PositiveIntegerField()
+    text = models.TextField()
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-version"]
+        constraints = [
+            models.UniqueConstraint(fields=["campaign", "version"], name="instructions_version_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.campaign} v{self.version}"

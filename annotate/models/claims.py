@@ -1,0 +1,68 @@
+"""Claims: the life that a ranking and a demonstration share, from being handed out to being submitted."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from annotate.models.campaigns import Instructions
+from annotate.models.prompts import Prompt
+
+
+class ClaimState(models.TextChoices):
+    """A claim begins CLAIMED. SUBMITTED and SKIPPED are answers; EXPIRED keeps its draft and can be claimed again."""
+
+    CLAIMED = "claimed", _("In progress")
+    SUBMITTED = "submitted", _("Submitted")
+    SKIPPED = "skipped", _("Skipped")
+    EXPIRED = "expired", _("Expired")
+
+
+class Claim(models.Model):
+    """One labeler's unfinished or finished work on one prompt.
+
+    `slot` makes over-assignment impossible: a claimed or submitted row holds one of the prompt's
+    labelers_per_prompt slots, and the database allows each slot once. Skipped and expired rows hold none.
+    """
+
+    prompt = models.ForeignKey(Prompt, on_delete=models.CASCADE, related_name="%(class)ss")
+    labeler = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="%(class)ss"
+    )
+    instructions = models.ForeignKey(Instructions, null=True, blank=True, on_delete=models.PROTECT)
+    # The id it had in its file, so that the same file twice adds nothing.
+    source_id = models.CharField(max_length=200, blank=True, default="")
+    state = models.CharField(max_length=10, choices=ClaimState.choices, default=ClaimState.CLAIMED)
+    slot = models.PositiveSmallIntegerField(null=True, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    skip_reason = models.CharField(max_length=300, blank=True, default="")
+    seconds = models.FloatField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    submitted_at = models.DateTimeField(null=True, blank=True)
+    # Set by the first snapshot that reads it; from then on the answer cannot be changed.
+    frozen_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        abstract = True
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["prompt", "slot"], name="%(class)s_slot_once"),
+            models.UniqueConstraint(fields=["prompt", "labeler"], name="%(class)s_labeler_once"),
+            models.CheckConstraint(condition=Q(state__in=ClaimState.values), name="%(class)s_state_known"),
+            models.CheckConstraint(
+                condition=Q(state__in=["claimed", "submitted"], slot__isnull=False)
+                | Q(state__in=["skipped", "expired"], slot__isnull=True),
+                name="%(class)s_slot_while_held",
+            ),
+            models.CheckConstraint(
+                condition=Q(state="claimed", lease_until__isnull=False) | ~Q(state="claimed"),
+                name="%(class)s_claim_has_lease",
+            ),
+            models.CheckConstraint(
+                condition=Q(state="submitted", submitted_at__isnull=False) | ~Q(state="submitted"),
+                name="%(class)s_submitted_has_time",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["lease_until"], condition=Q(state="claimed"), name="%(class)s_leases"),
+        ]

@@ -1,0 +1,82 @@
+"""Prompts: what is asked, by whom, which split it stands in, and how far its sampling is."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from annotate.models.campaigns import Campaign
+from annotate.models.people import Split
+
+
+class Kind(models.TextChoices):
+    """The paper's three kinds of labeler-written prompts (A.1); an imported one is plain."""
+
+    PLAIN = "plain", _("A single request")
+    FEW_SHOT = "few_shot", _("Few-shot: an instruction with examples")
+    USE_CASE = "use_case", _("For a use case")
+
+
+class Source(models.TextChoices):
+    LABELER = "labeler", _("Labeler")
+    CUSTOMER = "customer", _("Customer")
+
+
+class Sampling(models.TextChoices):
+    """How far a prompt's completions are. SAMPLED, FAILED and IMPORTED are ends."""
+
+    QUEUED = "queued", _("Waiting for the sampler")
+    RUNNING = "running", _("Being sampled")
+    SAMPLED = "sampled", _("Sampled")
+    FAILED = "failed", _("Sampling failed")
+    NONE = "none", _("No completions wanted")
+    """A prompt that came with its completions, or with a demonstration only, asks for none."""
+
+
+class Prompt(models.Model):
+    """What the policy is asked: chat messages, the last one the user's."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="prompts")
+    # The id it had in its file, so that the same file twice adds nothing.
+    source_id = models.CharField(max_length=200, blank=True, default="")
+    kind = models.CharField(max_length=20, choices=Kind.choices, default=Kind.PLAIN)
+    use_case = models.CharField(max_length=200, blank=True, default="")
+    messages = models.JSONField()
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="prompts"
+    )
+    source = models.CharField(max_length=20, choices=Source.choices, blank=True, default="")
+    category = models.CharField(max_length=50, blank=True, default="")
+    language = models.CharField(max_length=20, blank=True, default="")
+    split = models.CharField(max_length=5, choices=Split.choices)
+    sampling = models.CharField(max_length=10, choices=Sampling.choices, default=Sampling.QUEUED)
+    sampling_reason = models.TextField(blank=True, default="")
+    sampling_attempts = models.PositiveSmallIntegerField(default=0)
+    sampling_lease_until = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["campaign", "source_id"], condition=~Q(source_id=""), name="prompt_source_id_once"
+            ),
+            models.CheckConstraint(condition=Q(split__in=Split.values), name="prompt_split_known"),
+            models.CheckConstraint(condition=Q(sampling__in=Sampling.values), name="prompt_sampling_known"),
+            models.CheckConstraint(
+                condition=Q(sampling="running") | Q(sampling_lease_until=None),
+                name="prompt_lease_while_running",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["campaign", "id"], condition=Q(sampling="queued"), name="prompt_queued"),
+            models.Index(fields=["campaign", "id"], condition=Q(sampling="sampled"), name="prompt_sampled"),
+        ]
+
+    def __str__(self) -> str:
+        return self.text[:80]
+
+    @property
+    def text(self) -> str:
+        """Return the last message, the user's."""
+        return str(self.messages[-1]["content"])

@@ -1,0 +1,27 @@
+"""Snapshots: immutable, hashed sets of rows that runs and people read."""
+
+from django.conf import settings
+from django.db import models
+
+from annotate.models.campaigns import Campaign
+
+
+class Snapshot(models.Model):
+    """Files in the wire formats, written once. The hash covers their content, so a run can name what it read."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="snapshots")
+    sha256 = models.CharField(max_length=64)
+    # {"rankings": {"rows", "sha256", "bytes", "comparisons"}, ...}, one entry a file
+    manifest = models.JSONField()
+    location = models.CharField(max_length=500)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["campaign", "sha256"], name="snapshot_content_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.sha256[:12]

@@ -1,0 +1,1 @@
+"""The screens: door, form, one action, render."""
