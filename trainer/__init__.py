@@ -1,0 +1,1 @@
+"""The learning side of Podium: files in, a checkpoint folder out."""

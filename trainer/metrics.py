@@ -1,0 +1,40 @@
+"""A stage's numbers, one JSON object a line, one or more lines a step."""
+
+import json
+import os
+from pathlib import Path
+
+
+class MetricsLog:
+    """Append-only lines {"step": n, "total": N, ...} that outlive a kill.
+
+    A resumed stage repeats the steps after its last saved state, so opening the log
+    drops their lines, and the half line that a kill may have left.
+    """
+
+    def __init__(self, path: Path, total: int, resumed_step: int = 0) -> None:
+        self.path = path
+        self.total = total
+        self.step = resumed_step
+        kept = [line for line in _whole_lines(path) if line["step"] <= resumed_step]
+        beside = path.with_suffix(".new")
+        beside.write_text("".join(json.dumps(line) + "\n" for line in kept))
+        os.replace(beside, path)
+
+    def write(self, step: int, **metrics: float | str) -> None:
+        """Record what step (1 to total) gave."""
+        self.step = step
+        line = json.dumps({"step": step, "total": self.total, **metrics})
+        with self.path.open("a") as file:
+            file.write(line + "\n")
+
+    def phase(self, name: str) -> None:
+        """Say what the stage is doing now."""
+        self.write(self.step, phase=name)
+
+
+def _whole_lines(path: Path) -> list[dict[str, float]]:
+    if not path.exists():
+        return []
+    lines = path.read_text().splitlines(keepends=True)
+    return [json.loads(line) for line in lines if line.endswith("\n")]

@@ -1,0 +1,99 @@
+"""A reward model: a policy's backbone with one number out. The value model is the same class."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+from transformers import AutoModel, DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
+
+from trainer import checkpoints
+from trainer.hardware import device
+from trainer.tokens import Batch, is_completion, predicting_positions
+
+
+class RewardModel(nn.Module):
+    """A backbone and a float32 head; the head's bias is what sets the mean score."""
+
+    def __init__(self, backbone: PreTrainedModel) -> None:
+        super().__init__()
+        self.backbone = backbone
+        size = backbone.config.get_text_config().hidden_size
+        self.head = nn.Linear(size, 1, dtype=torch.float32)
+        nn.init.normal_(self.head.weight, std=(size + 1) ** -0.5)
+        nn.init.zeros_(self.head.bias)
+
+    def scores(self, batch: Batch) -> torch.Tensor:
+        """Return (B,) float32: the score of each completion, read at its last token."""
+        hidden = self._hidden(batch)
+        rows = torch.arange(len(hidden), device=hidden.device)
+        return self._read(hidden[rows, batch.lengths - 1])
+
+    def values(self, batch: Batch) -> torch.Tensor:
+        """Return (B, C) float32: the value before each completion token, 0 in padding."""
+        hidden = self._hidden(batch)
+        rows = torch.arange(len(hidden), device=hidden.device)[:, None]
+        return self._read(hidden[rows, predicting_positions(batch)]) * is_completion(batch)
+
+    def scores_sharing_prompt(
+        self, prompt: torch.Tensor, completions: torch.Tensor, lengths: torch.Tensor
+    ) -> torch.Tensor:
+        """Return (K,) float32: scores of one prompt's completions, the prompt encoded once.
+
+        prompt: (P,); completions: (K, C) padded on the right; lengths: (K,). Gradients flow
+        back through the prompt's keys and values, so they equal those of scores().
+        """
+        cache = DynamicCache(config=self.backbone.config)
+        self.backbone(input_ids=prompt[None], past_key_values=cache, use_cache=True)
+        cache.batch_repeat_interleave(len(completions))
+        hidden = self.backbone(input_ids=completions, past_key_values=cache, use_cache=True).last_hidden_state
+        rows = torch.arange(len(completions), device=hidden.device)
+        return self._read(hidden[rows, lengths - 1])
+
+    def _hidden(self, batch: Batch) -> torch.Tensor:
+        # No mask: under causal attention padding on the right cannot reach what is before it.
+        output: torch.Tensor = self.backbone(input_ids=batch.ids, use_cache=False).last_hidden_state
+        return output
+
+    def _read(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Return the head's number, in float32 even under autocast: (..., d) to (...)."""
+        with torch.autocast(hidden.device.type, enabled=False):
+            score: torch.Tensor = self.head(hidden.float()).squeeze(-1)
+        return score
+
+
+def new_reward_model(policy: Path, seed: int) -> RewardModel:
+    """Return a reward model on a policy's backbone, its head new: N(0, 1/sqrt(d+1)), bias 0."""
+    checkpoints.check(policy, "policy")
+    torch.manual_seed(seed)
+    return _on_device(RewardModel(_backbone(policy)))
+
+
+def load_reward_model(folder: Path) -> RewardModel:
+    """Return the reward model of a checkpoint folder, or a value model begun from it."""
+    checkpoints.check(folder, "reward_model")
+    model = RewardModel(_backbone(folder))
+    model.head.load_state_dict(load_file(folder / "head.safetensors"))
+    return _on_device(model)
+
+
+def save_reward_model(model: RewardModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """Write backbone, head with its bias, and tokenizer into folder."""
+    model.backbone.save_pretrained(folder)
+    save_file(model.head.state_dict(), folder / "head.safetensors")
+    tokenizer.save_pretrained(folder)
+
+
+def _backbone(folder: Path) -> PreTrainedModel:
+    return AutoModel.from_pretrained(folder, dtype=torch.float32)
+
+
+def _on_device(model: RewardModel) -> RewardModel:
+    return model.eval().to(device())
+
+
+def pad_completions(completions: Sequence[Sequence[int]], pad_id: int) -> torch.Tensor:
+    """Return (K, C) int64, padded on the right, for scores_sharing_prompt."""
+    rows = [torch.tensor(list(completion)) for completion in completions]
+    return nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=pad_id)
