@@ -5,16 +5,16 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 
-.PHONY: setup run test lint rehearse bench clean
+.PHONY: setup run test lint rehearse clean
 
 setup: $(STAMP)
 
-$(STAMP): requirements.txt trainer/install.py
+$(STAMP): requirements.txt trainer/install.py $(wildcard annotate/locale/*/LC_MESSAGES/django.po)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Podium needs Python 3.11 or newer; name one with PYTHON=python3.11")'
 	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	$(RUN) trainer/install.py
-	$(RUN) -m babel.messages.frontend compile --quiet --directory annotate/locale --domain django --use-fuzzy 2>/dev/null || true
+	$(VENV)/bin/pybabel --quiet compile --directory annotate/locale --domain django
 	touch $@
 
 run: setup
@@ -33,10 +33,7 @@ lint: setup
 	$(RUN) manage.py makemigrations --check --dry-run
 
 rehearse: setup
-	$(RUN) manage.py rehearse --with-workers
-
-bench: setup
-	$(RUN) -m benchmarks
+	$(RUN) manage.py rehearse
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

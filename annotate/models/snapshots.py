@@ -7,7 +7,7 @@ from annotate.models.campaigns import Campaign
 
 
 class Snapshot(models.Model):
-    """Files in the wire formats, written once. The hash covers their content, so a run can name what it read."""
+    """Files in the wire formats, written once; the hash covers them, so a run can name what it read."""
 
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="snapshots")
     sha256 = models.CharField(max_length=64)
