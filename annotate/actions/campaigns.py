@@ -1,0 +1,109 @@
+"""Writing campaigns: making one, changing its settings, its instructions and who labels in it."""
+
+from collections.abc import Iterable
+from typing import TypedDict, Unpack
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from annotate.actions.audit import record
+from annotate.actions.checkpoints import promote
+from annotate.errors import Invalid
+from annotate.models import Campaign, Checkpoint, CheckpointKind, Instructions, User
+
+MAX_INSTRUCTIONS = 200_000
+"""Characters; the paper's own instructions have about 13,000."""
+
+
+class CampaignSettings(TypedDict, total=False):
+    """What a campaign can be told; what is left out keeps the model's default or its value."""
+
+    name: str
+    k: int
+    labelers_per_prompt: int
+    is_open: bool
+    is_rehearsal: bool
+    lease_minutes: int
+    max_completion_tokens: int
+    temperature: float
+    retrain_after_comparisons: int | None
+    retrain_after_hours: int | None
+    promote_min_accuracy: float
+    promote_max_kl: float
+
+
+def create_campaign(actor: User | None, **chosen: Unpack[CampaignSettings]) -> Campaign:
+    """Add a campaign that begins with the base policy, where there is one.
+
+    Raises:
+        Invalid: a setting is out of range or the name is taken; the message names the field.
+    """
+    campaign = Campaign(created_by=actor, **chosen)
+    refuse_bad_settings(campaign)
+    with transaction.atomic():
+        campaign.save(force_insert=True)
+        record(actor, "created", campaign, name=campaign.name)
+        base = base_policy()
+        if base is not None:
+            promote(campaign, base, actor, _("The base policy"))
+    return campaign
+
+
+def change_campaign(campaign: Campaign, actor: User, **chosen: Unpack[CampaignSettings]) -> None:
+    """Change these settings and leave the others as they are."""
+    for field, value in chosen.items():
+        setattr(campaign, field, value)
+    refuse_bad_settings(campaign)
+    with transaction.atomic():
+        campaign.save(update_fields=list(chosen))
+        record(actor, "changed", campaign, **chosen)
+
+
+def write_instructions(campaign: Campaign, actor: User | None, text: str) -> Instructions:
+    """Add a version of the instructions, or return the newest when it says the same already."""
+    text = text.replace("\r\n", "\n").strip()
+    if not text:
+        raise Invalid(_("Instructions: write something; labelers read this before they judge."))
+    if len(text) > MAX_INSTRUCTIONS:
+        raise Invalid(_("Instructions: at most %(limit)d characters.") % {"limit": MAX_INSTRUCTIONS})
+    with transaction.atomic():
+        # The campaign's row is the lock: two people saving at once get two versions, not an error.
+        Campaign.objects.select_for_update(no_key=True).get(pk=campaign.pk)
+        newest = campaign.instructions.first()
+        if newest is not None and newest.text == text:
+            return newest
+        version = newest.version + 1 if newest else 1
+        written = Instructions.objects.create(campaign=campaign, version=version, text=text, created_by=actor)
+        record(actor, "wrote instructions", campaign, version=version)
+    return written
+
+
+def set_members(campaign: Campaign, actor: User, labelers: Iterable[User]) -> None:
+    """Make exactly these people the campaign's labelers. Who leaves keeps what they submitted."""
+    with transaction.atomic():
+        before = set(campaign.labelers.values_list("username", flat=True))
+        campaign.labelers.set(labelers)
+        after = set(campaign.labelers.values_list("username", flat=True))
+        if before != after:
+            record(
+                actor,
+                "changed members",
+                campaign,
+                added=sorted(after - before),
+                removed=sorted(before - after),
+            )
+
+
+def base_policy() -> Checkpoint | None:
+    """Return the policy that new campaigns begin with: the newest shared one that workers can load."""
+    shared = Checkpoint.objects.filter(kind=CheckpointKind.POLICY, campaign=None)
+    return shared.exclude(location="").first()
+
+
+def refuse_bad_settings(campaign: Campaign) -> None:
+    try:
+        campaign.full_clean(exclude=["created_by"])
+    except ValidationError as error:
+        sentences = (f"{field}: {' '.join(words)}" for field, words in error.message_dict.items())
+        raise Invalid(" ".join(sentences)) from error
