@@ -45,7 +45,11 @@ def requirements_of(distribution: str) -> list[str]:
 
 def pip(*arguments: str) -> bool:
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *arguments]
-    return subprocess.run(command).returncode == 0
+    # pip calls the requirements we leave out on purpose a conflict; what it says matters only if it fails.
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        print(done.stderr, file=sys.stderr)
+    return done.returncode == 0
 
 
 def starts() -> bool:
