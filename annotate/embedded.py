@@ -2,7 +2,8 @@
 
 Real servers from wheels, so the default set-up and production differ by two URLs only. Everyone who uses
 them holds a shared lock on one file; whoever can take that lock alone on leaving is the last, and stops
-them. The kernel drops the lock of a killed process, so nobody is counted who is gone.
+them. A second lock, held only while starting or leaving, keeps those moments apart. The kernel drops the
+locks of a killed process, so nobody is counted who is gone.
 """
 
 import atexit
@@ -11,6 +12,8 @@ import os
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -32,26 +35,35 @@ def start() -> None:
         return
     directory = data_dir()
     directory.mkdir(parents=True, exist_ok=True)
-    lock = (directory / "servers.lock").open("w")
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    if "DATABASE_URL" in missing:
-        os.environ["DATABASE_URL"] = _start_postgres(directory)
-    if "BROKER_URL" in missing:
-        os.environ["BROKER_URL"] = _start_valkey(directory)
-    fcntl.flock(lock, fcntl.LOCK_SH)
+    with _door(directory):
+        if "DATABASE_URL" in missing:
+            os.environ["DATABASE_URL"] = _start_postgres(directory)
+        if "BROKER_URL" in missing:
+            os.environ["BROKER_URL"] = _start_valkey(directory)
+        lock = (directory / "servers.lock").open("w")
+        fcntl.flock(lock, fcntl.LOCK_SH)
     _held.append(lock)
     atexit.register(_leave, os.getpid(), directory)
+
+
+@contextmanager
+def _door(directory: Path) -> Iterator[None]:
+    """Let one process at a time start the servers or leave them."""
+    with (directory / "servers.door").open("w") as door:
+        fcntl.flock(door, fcntl.LOCK_EX)
+        yield
 
 
 def _leave(pid: int, directory: Path) -> None:
     """Stop the servers if no other process holds the lock; a forked child leaves that to its parent."""
     if pid != os.getpid():
         return
-    try:
-        fcntl.flock(_held[0], fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return
-    stop(directory)
+    with _door(directory):
+        try:
+            fcntl.flock(_held[0], fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        stop(directory)
 
 
 def stop(directory: Path) -> None:
