@@ -1,0 +1,38 @@
+"""Fixtures: the people and the campaign, for every test that asks for them by name."""
+
+import pytest
+
+from annotate.models import Campaign, Role, User
+from tests.people import make_campaign, person
+
+
+@pytest.fixture
+def ada(db: None) -> User:
+    return person("ada", Role.ADMIN)
+
+
+@pytest.fixture
+def rosa(db: None) -> User:
+    return person("rosa", Role.RESEARCHER)
+
+
+@pytest.fixture
+def lena(db: None) -> User:
+    return person("lena")
+
+
+@pytest.fixture
+def lars(db: None) -> User:
+    return person("lars")
+
+
+@pytest.fixture
+def sten(db: None) -> User:
+    return person("sten")
+
+
+@pytest.fixture
+def campaign(lena: User, lars: User) -> Campaign:
+    campaign = make_campaign()
+    campaign.labelers.set([lena, lars])
+    return campaign

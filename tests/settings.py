@@ -1,0 +1,22 @@
+"""The product's settings, on the embedded servers of a data folder of their own.
+
+They start here because pytest-django reads the settings before any conftest.py.
+"""
+
+import os
+from pathlib import Path
+
+from annotate import embedded
+
+os.environ.setdefault("PODIUM_DATA", str(Path(__file__).resolve().parent.parent / ".podium" / "test"))
+embedded.start()
+
+from annotate.settings import *  # noqa: E402, F403
+from annotate.settings import DATABASES, STORAGES  # noqa: E402
+
+# Two test runs at once need a database each: name it with PODIUM_TEST_DB.
+DATABASES["default"]["TEST"] = {"NAME": os.environ.get("PODIUM_TEST_DB", "test_podium")}
+# The real hash is slow on purpose, and tests sign in often.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# Static files straight from static/, without collecting them first.
+STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
