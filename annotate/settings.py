@@ -160,6 +160,9 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# A page must not wait for a broker that is away.
+CELERY_BROKER_CONNECTION_TIMEOUT = 2
+CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2}
 # The rows say what is to do; a message is only a bell. Beat rings again for whatever the broker lost.
 CELERY_BEAT_SCHEDULE = {
     "ring-for-waiting-prompts": {"task": "annotate.ring_for_waiting_prompts", "schedule": 10},
@@ -168,6 +171,13 @@ CELERY_BEAT_SCHEDULE = {
     "release-stale-claims": {"task": "annotate.release_stale_claims", "schedule": 60},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
+
+# Sampling for labelers; bfloat16 is several times faster than float32 on most machines.
+ENGINE = os.environ.get("ENGINE", "auto")
+ENGINE_DTYPE = os.environ.get("ENGINE_DTYPE", "bfloat16")
+ENGINE_MAX_TOKENS = env_int("ENGINE_MAX_TOKENS", 4096)
+# What new campaigns begin with: the packaged small model, a folder, or a name on a model hub.
+PODIUM_BASE = os.environ.get("PODIUM_BASE", "packaged")
 
 LOGGING = {
     "version": 1,
