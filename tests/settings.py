@@ -12,7 +12,7 @@ os.environ.setdefault("PODIUM_DATA", str(Path(__file__).resolve().parent.parent 
 embedded.start()
 
 from annotate.settings import *  # noqa: E402, F403
-from annotate.settings import DATABASES, STORAGES  # noqa: E402
+from annotate.settings import DATABASES, STATIC_ROOT, STORAGES  # noqa: E402
 
 # Two test runs at once need a database each: name it with PODIUM_TEST_DB.
 DATABASES["default"]["TEST"] = {"NAME": os.environ.get("PODIUM_TEST_DB", "test_podium")}
@@ -20,3 +20,4 @@ DATABASES["default"]["TEST"] = {"NAME": os.environ.get("PODIUM_TEST_DB", "test_p
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # Static files straight from static/, without collecting them first.
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+STATIC_ROOT.mkdir(exist_ok=True)

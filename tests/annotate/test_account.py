@@ -1,0 +1,63 @@
+"""Signing in and out, theme and language."""
+
+from django.test import Client
+
+from annotate.models import User
+from tests.people import PASSWORD, client_of
+
+
+def test_it_signs_in_and_goes_where_the_person_was_going(lena: User) -> None:
+    answer = Client().post("/sign-in", {"username": "lena", "password": PASSWORD, "next": "/prompts"})
+    assert answer.status_code == 302
+    assert answer["Location"] == "/prompts"
+
+
+def test_it_does_not_follow_next_to_another_host(lena: User) -> None:
+    answer = Client().post("/sign-in", {"username": "lena", "password": PASSWORD, "next": "//evil.example/"})
+    assert answer["Location"] == "/"
+
+
+def test_a_wrong_password_is_refused_and_the_name_kept(lena: User) -> None:
+    answer = Client().post("/sign-in", {"username": "lena", "password": "guess"})
+    assert answer.status_code == 422
+    assert 'value="lena"' in answer.content.decode()
+
+
+def test_guessing_is_stopped_even_with_the_right_password_at_last(lena: User) -> None:
+    client = Client()
+    for _ in range(5):
+        client.post("/sign-in", {"username": "lena", "password": "guess"})
+    answer = client.post("/sign-in", {"username": "lena", "password": PASSWORD})
+    assert answer.status_code == 409
+    assert "Wait five minutes" in answer.content.decode()
+
+
+def test_strangers_are_sent_to_the_sign_in_page(db: None) -> None:
+    answer = Client().get("/prompts")
+    assert answer["Location"] == "/sign-in?next=/prompts"
+
+
+def test_signing_out_takes_a_post(lena: User) -> None:
+    client = client_of(lena)
+    assert client.get("/sign-out").status_code == 405
+    assert client.post("/sign-out")["Location"] == "/sign-in"
+    assert client.get("/").status_code == 302
+
+
+def test_the_theme_is_kept_and_an_unknown_one_refused(lena: User) -> None:
+    client = client_of(lena)
+    client.post("/theme", {"theme": "dark"})
+    assert 'data-theme="dark"' in client.get("/").content.decode()
+    assert client.post("/theme", {"theme": "plaid"}).status_code == 422
+
+
+def test_the_language_is_kept(lena: User) -> None:
+    client = client_of(lena)
+    client.post("/language", {"language": "zh-hans", "next": "/"})
+    assert 'lang="zh-hans"' in client.get("/").content.decode()
+
+
+def test_no_page_allows_an_inline_script(lena: User) -> None:
+    answer = client_of(lena).get("/")
+    assert "unsafe-inline" not in answer["Content-Security-Policy"]
+    assert "<script>" not in answer.content.decode()
