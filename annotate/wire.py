@@ -1,0 +1,284 @@
+"""Reading the wire formats: a line at a time, strictly; a refusal names the line and what to do."""
+
+import gzip
+import json
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BufferedReader
+from typing import IO, Any, Literal, NoReturn, cast
+
+from django.utils.translation import gettext as _
+
+from annotate.errors import Invalid
+from annotate.models import Flag, Source, Split
+
+Kind = Literal["rankings", "demonstrations", "prompts"]
+Message = dict[str, str]
+
+MAX_LINE_BYTES = 4 * 1024 * 1024
+MAX_COMPLETIONS = 9
+MAX_SECONDS = 10_000_000.0
+
+_ABOUT_PROMPT = {"split", "source", "author", "category", "language"}
+_NEEDED: dict[Kind, set[str]] = {
+    "rankings": {"id", "prompt", "completions", "ranks"},
+    "demonstrations": {"id", "prompt", "completion"},
+    "prompts": {"id", "prompt"},
+}
+_OPTIONAL: dict[Kind, set[str]] = {
+    "rankings": _ABOUT_PROMPT | {"labeler", "ratings", "flags", "demonstration", "seconds"},
+    "demonstrations": _ABOUT_PROMPT,
+    "prompts": _ABOUT_PROMPT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One checked line. What the line left out, or its kind does not have, is empty or None."""
+
+    line: int
+    size: int
+    id: str
+    prompt: list[Message]
+    split: str
+    source: str
+    author: str
+    category: str
+    language: str
+    completions: list[tuple[str, str]]
+    """(text, policy) in the file's order; ranks, ratings and flags follow it."""
+    ranks: list[int]
+    ratings: list[int]
+    flags: list[list[str]]
+    labeler: str
+    demonstration: str
+    seconds: float | None
+
+
+def read(kind: Kind, file: IO[bytes], max_bytes: int) -> Iterator[Row]:
+    """Yield the rows of a JSON Lines file, plain or gzipped, as they are read; empty lines are passed over.
+
+    Raises:
+        Invalid: a line is not as the format says, or there is more than max_bytes (after unpacking).
+    """
+    for number, line in _lines(_unpacked(file), max_bytes):
+        try:
+            yield _row(kind, number, line)
+        except Invalid as error:
+            refuse_line(number, str(error))
+
+
+def refuse_line(number: int, problem: str) -> NoReturn:
+    """Raise Invalid naming the line."""
+    raise Invalid(_("Line %(line)d: %(problem)s") % {"line": number, "problem": problem})
+
+
+def _unpacked(file: IO[bytes]) -> IO[bytes]:
+    is_gzip = file.read(2) == b"\x1f\x8b"
+    file.seek(0)
+    return BufferedReader(gzip.GzipFile(fileobj=file)) if is_gzip else file
+
+
+def _lines(file: IO[bytes], max_bytes: int) -> Iterator[tuple[int, bytes]]:
+    number = total = 0
+    while line := _next_line(file, number + 1):
+        number += 1
+        total += len(line)
+        if len(line) > MAX_LINE_BYTES:
+            refuse_line(number, _("longer than %(limit)d bytes.") % {"limit": MAX_LINE_BYTES})
+        if total > max_bytes:
+            refuse_line(number, _("the file is longer than %(limit)d bytes; cut it.") % {"limit": max_bytes})
+        if line.strip():
+            yield number, line
+
+
+def _next_line(file: IO[bytes], number: int) -> bytes:
+    try:
+        return file.readline(MAX_LINE_BYTES + 1)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        refuse_line(number, _("the gzip file is damaged here (%(problem)s).") % {"problem": error})
+
+
+def _row(kind: Kind, number: int, line: bytes) -> Row:
+    values = _object(line)
+    _check_keys(kind, values)
+    completions = _completions(values) if kind == "rankings" else []
+    count = len(completions)
+    written = "completion" if kind == "demonstrations" else "demonstration"
+    return Row(
+        line=number,
+        size=len(line),
+        id=_required_text(values, "id", 200),
+        prompt=_prompt(values),
+        split=_word(values, "split", Split.values),
+        source=_word(values, "source", Source.values),
+        author=_optional_text(values, "author", 150),
+        category=_optional_text(values, "category", 50),
+        language=_optional_text(values, "language", 20),
+        completions=completions,
+        ranks=_ranks(values, count) if completions else [],
+        ratings=_ratings(values, count) if "ratings" in values else [],
+        flags=_flags(values, count) if "flags" in values else [],
+        labeler=_optional_text(values, "labeler", 150),
+        demonstration=_optional_text(values, written),
+        seconds=_seconds(values),
+    )
+
+
+def _object(line: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(line.decode(), object_pairs_hook=_unique_keys, parse_constant=_refuse_constant)
+    except UnicodeDecodeError as error:
+        where = {"byte": error.start + 1}
+        raise Invalid(_("byte %(byte)d is not UTF-8; save the file as UTF-8.") % where) from error
+    except json.JSONDecodeError as error:
+        words = {"problem": error.msg, "column": error.colno}
+        raise Invalid(_("not JSON: %(problem)s at column %(column)d.") % words) from error
+    except RecursionError as error:
+        raise Invalid(_("nested too deeply.")) from error
+    except ValueError as error:
+        raise Invalid(_("a number in it is too long.")) from error
+    if not isinstance(value, dict):
+        raise Invalid(_("not a JSON object; each line is one, in braces."))
+    return value
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        raise Invalid(_("a key stands twice in one object."))
+    return values
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise Invalid(_("%(name)s is not JSON; leave the key out.") % {"name": name})
+
+
+def _check_keys(kind: Kind, values: dict[str, Any]) -> None:
+    missing = sorted(_NEEDED[kind] - values.keys())
+    if missing:
+        raise Invalid(_("%(keys)s missing.") % {"keys": ", ".join(missing)})
+    unknown = sorted(values.keys() - _NEEDED[kind] - _OPTIONAL[kind])
+    if unknown:
+        known = ", ".join(sorted(_NEEDED[kind] | _OPTIONAL[kind]))
+        words = {"keys": ", ".join(unknown)[:200], "kind": kind, "known": known}
+        raise Invalid(_("unknown key %(keys)s; %(kind)s have %(known)s.") % words)
+
+
+def _text(value: object, name: str, longest: int | None = None) -> str:
+    if not isinstance(value, str):
+        raise Invalid(_("%(name)s: must be a text.") % {"name": name})
+    if longest is not None and len(value) > longest:
+        raise Invalid(_("%(name)s: at most %(limit)d characters.") % {"name": name, "limit": longest})
+    if "\0" in value:
+        raise Invalid(_("%(name)s: has a NUL character; remove it.") % {"name": name})
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        problem = _("%(name)s: has half a character (a lone surrogate); remove it.")
+        raise Invalid(problem % {"name": name}) from error
+    return value
+
+
+def _optional_text(values: dict[str, Any], name: str, longest: int | None = None) -> str:
+    return _required_text(values, name, longest) if name in values else ""
+
+
+def _required_text(values: dict[str, Any], name: str, longest: int | None = None) -> str:
+    text = _text(values[name], name, longest)
+    if not text.strip():
+        raise Invalid(_("%(name)s: is empty.") % {"name": name})
+    return text
+
+
+def _word(values: dict[str, Any], name: str, words: list[str]) -> str:
+    if name in values and values[name] not in words:
+        raise Invalid(_("%(name)s: use one of %(words)s.") % {"name": name, "words": ", ".join(words)})
+    return cast(str, values.get(name, ""))
+
+
+def _list(value: object, name: str) -> list[object]:
+    if not isinstance(value, list):
+        raise Invalid(_("%(name)s: must be a list.") % {"name": name})
+    return value
+
+
+def _prompt(values: dict[str, Any]) -> list[Message]:
+    messages = [_message(message) for message in _list(values["prompt"], "prompt")]
+    if not messages or messages[-1]["role"] != "user":
+        raise Invalid(_("prompt: the last message must be the user's."))
+    return messages
+
+
+def _message(value: object) -> Message:
+    if not isinstance(value, dict) or value.keys() != {"role", "content"}:
+        raise Invalid(_("prompt: each message has a role and a content, nothing else."))
+    role, content = _text(value["role"], "role"), _text(value["content"], "content")
+    if role not in ("system", "user", "assistant"):
+        raise Invalid(_("prompt: a role is system, user or assistant."))
+    if not content.strip():
+        raise Invalid(_("prompt: a message is empty."))
+    return {"role": role, "content": content}
+
+
+def _completions(values: dict[str, Any]) -> list[tuple[str, str]]:
+    completions = [_completion(item) for item in _list(values["completions"], "completions")]
+    if not 2 <= len(completions) <= MAX_COMPLETIONS:
+        raise Invalid(_("completions: from 2 to 9, not %(count)d.") % {"count": len(completions)})
+    return completions
+
+
+def _completion(value: object) -> tuple[str, str]:
+    if not isinstance(value, dict) or value.keys() != {"text", "policy"}:
+        raise Invalid(_("completions: each has a text and a policy, nothing else."))
+    return _text(value["text"], "text"), _required_text(value, "policy", 200)
+
+
+def _ranks(values: dict[str, Any], count: int) -> list[int]:
+    ranks = [_whole_number(rank, "ranks", count) for rank in _list(values["ranks"], "ranks")]
+    if len(ranks) != count or min(ranks) != 1:
+        words = {"ranks": len(ranks), "count": count}
+        raise Invalid(_("ranks: %(ranks)d for %(count)d completions; one each, the best is 1.") % words)
+    return ranks
+
+
+def _ratings(values: dict[str, Any], count: int) -> list[int]:
+    ratings = [_whole_number(rating, "ratings", 7) for rating in _list(values["ratings"], "ratings")]
+    if len(ratings) != count:
+        raise Invalid(_("ratings: one for each completion, or leave the key out."))
+    return ratings
+
+
+def _whole_number(value: object, name: str, largest: int) -> int:
+    if type(value) is not int or not 1 <= value <= largest:
+        limits = {"name": name, "largest": largest}
+        raise Invalid(_("%(name)s: whole numbers from 1 to %(largest)d.") % limits)
+    return value
+
+
+def _flags(values: dict[str, Any], count: int) -> list[list[str]]:
+    flags = [_flag_names(item) for item in _list(values["flags"], "flags")]
+    if len(flags) != count:
+        raise Invalid(_("flags: one list for each completion, or leave the key out."))
+    return flags
+
+
+def _flag_names(value: object) -> list[str]:
+    names = [_text(name, "flags") for name in _list(value, "flags")]
+    unknown = sorted(set(names) - set(Flag.values))
+    if unknown:
+        words = {"name": unknown[0][:40], "known": ", ".join(Flag.values)}
+        raise Invalid(_("flags: unknown name %(name)s; use %(known)s.") % words)
+    if len(set(names)) < len(names):
+        raise Invalid(_("flags: a name stands twice."))
+    return names
+
+
+def _seconds(values: dict[str, Any]) -> float | None:
+    if "seconds" not in values:
+        return None
+    value = values["seconds"]
+    if type(value) not in (int, float) or not 0 <= value <= MAX_SECONDS:
+        raise Invalid(_("seconds: a number from 0 to 10,000,000."))
+    return float(value)
