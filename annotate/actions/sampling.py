@@ -35,7 +35,9 @@ def claim_batch(after_campaign: int = 0) -> list[Prompt]:
         with transaction.atomic():
             rows = Prompt.objects.select_for_update(skip_locked=True, of=("self",)).select_related("campaign")
             queued = rows.filter(campaign=campaign, sampling=Sampling.QUEUED)
-            batch = list(queued.annotate(is_imported=~Q(source_id="")).order_by("is_imported", "id")[:BATCH])
+            batch: list[Prompt] = list(
+                queued.annotate(is_imported=~Q(source_id="")).order_by("is_imported", "id")[:BATCH]
+            )
             Prompt.objects.filter(pk__in=[prompt.pk for prompt in batch]).update(
                 sampling=Sampling.RUNNING,
                 sampling_reason="",
