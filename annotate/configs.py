@@ -11,6 +11,8 @@ from jsonschema.exceptions import ValidationError
 
 from annotate.errors import Invalid
 
+PRESETS = ("small", "paper")
+
 
 @cache
 def stages() -> dict[str, Any]:
