@@ -1,0 +1,33 @@
+"""Light periodic work on queue web: what beat rings for, each safe to run twice."""
+
+from celery import shared_task
+
+from annotate.actions import claims, retraining, runs, sampling
+from annotate.jobs import ring_sampler
+
+
+@shared_task(name="annotate.ring_for_waiting_prompts")
+def ring_for_waiting_prompts() -> None:
+    """Queue prompts again whose worker was lost, and ring for all that wait."""
+    sampling.release_lost()
+    sampling.explain_waiting()
+    if sampling.is_anything_waiting():
+        ring_sampler()
+
+
+@shared_task(name="annotate.find_lost_runs")
+def find_lost_runs() -> None:
+    """Queue runs again whose worker was lost, and ring for all that wait."""
+    runs.find_lost()
+    runs.ring_for_waiting()
+
+
+@shared_task(name="annotate.advance_retraining")
+def advance_retraining() -> None:
+    retraining.advance()
+
+
+@shared_task(name="annotate.release_stale_claims")
+def release_stale_claims() -> None:
+    """Give the slots of claims that ran out back to others; the drafts stay."""
+    claims.release_stale_claims()
