@@ -1,0 +1,88 @@
+"""A warm engine for people's prompts: text in, completions out as they finish, one policy at a time."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from jinja2 import TemplateError
+from transformers import PreTrainedTokenizerBase
+
+from trainer.engine import Engine, Refused, Request, Sampling, start_engine
+from trainer.tokens import decode, encode_prompt, load_tokenizer
+
+# Prompts of people are never cut: one that does not fit is refused, with its length.
+UNCUT = 1 << 30
+
+
+class Asked(NamedTuple):
+    """A prompt's messages and one seed for each completion wanted."""
+
+    prompt: Sequence[Mapping[str, str]]
+    seeds: list[int]
+
+
+class Answered(NamedTuple):
+    """One completion: of which prompt (by position), and of which of its seeds."""
+
+    prompt: int
+    index: int
+    text: str
+    token_count: int
+    finish_reason: str
+
+
+class Sampler:
+    """An engine that stays warm between calls and starts anew only for another policy."""
+
+    def __init__(self, engine: str, dtype: str, max_tokens: int) -> None:
+        self._name, self._dtype, self._max_tokens = engine, dtype, max_tokens
+        self._engine: Engine | None = None
+        self._tokenizer: PreTrainedTokenizerBase | None = None
+
+    def use(self, policy_dir: Path) -> dict[str, str]:
+        """Hold this policy from now on; return the engine's description.
+
+        Another policy gets a new process: swaps are rare here, and fresh weights need no probe. Raises
+        EngineDied or EngineError if it does not start.
+        """
+        if self._engine is None or self._engine.policy_dir != policy_dir:
+            self.close()
+            self._tokenizer = load_tokenizer(policy_dir)
+            room = min(self._max_tokens, longest(policy_dir) or self._max_tokens)
+            self._engine = start_engine(policy_dir, engine=self._name, dtype=self._dtype, max_model_len=room)
+        return self._engine.description
+
+    def sample(self, asked: Sequence[Asked], sampling: Sampling) -> Iterator[Answered | Refused]:
+        """Yield each completion as it finishes; a prompt that cannot be sampled gives one Refused."""
+        assert self._engine is not None, "use a policy before sampling"
+        assert self._tokenizer is not None, "use a policy before sampling"
+        requests: list[Request] = []
+        numbers: list[int] = []
+        for number, each in enumerate(asked):
+            try:
+                ids = encode_prompt(self._tokenizer, each.prompt, UNCUT)
+            except TemplateError as error:
+                yield Refused(number, "bad_prompt", f"the policy's chat template refuses it: {error}")
+                continue
+            requests.append(Request(ids, each.seeds))
+            numbers.append(number)
+        for item in self._engine.sample(requests, sampling):
+            number = numbers[item.request]
+            if isinstance(item, Refused):
+                yield item._replace(request=number)
+            else:
+                text = decode(self._tokenizer, item.token_ids)
+                yield Answered(number, item.index, text, len(item.token_ids), item.finish_reason)
+
+    def close(self) -> None:
+        """End the engine's process; the next use starts another."""
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None
+
+
+def longest(policy_dir: Path) -> int | None:
+    """Return how many tokens the policy was made for, where its config says so."""
+    limit = json.loads((policy_dir / "config.json").read_text()).get("max_position_embeddings")
+    return limit if isinstance(limit, int) else None
