@@ -8,9 +8,9 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from annotate.actions.audit import record
-from annotate.actions.checkpoints import promote
+from annotate.actions.checkpoints import base_policy, promote
 from annotate.errors import Invalid
-from annotate.models import Campaign, Checkpoint, CheckpointKind, Instructions, User
+from annotate.models import Campaign, Instructions, User
 
 MAX_INSTRUCTIONS = 200_000
 """Characters; the paper's own instructions have about 13,000."""
@@ -93,12 +93,6 @@ def set_members(campaign: Campaign, actor: User, labelers: Iterable[User]) -> No
                 added=sorted(after - before),
                 removed=sorted(before - after),
             )
-
-
-def base_policy() -> Checkpoint | None:
-    """Return the policy that new campaigns begin with: the newest shared one that workers can load."""
-    shared = Checkpoint.objects.filter(kind=CheckpointKind.POLICY, campaign=None)
-    return shared.exclude(location="").first()
 
 
 def refuse_bad_settings(campaign: Campaign) -> None:

@@ -1,0 +1,100 @@
+"""Forms of the researchers' and admins' screens."""
+
+from typing import Any
+
+from django import forms
+from django.forms import modelform_factory
+from django.utils.translation import gettext_lazy as _
+
+from annotate.models import Campaign, Role, User
+
+CampaignForm = modelform_factory(
+    Campaign,
+    fields=[
+        "name",
+        "k",
+        "labelers_per_prompt",
+        "max_completion_tokens",
+        "temperature",
+        "lease_minutes",
+        "is_open",
+    ],
+)
+
+# Any, for modelform_factory's types know no lazy words.
+_RETRAINING_HELP: dict[str, Any] = {
+    "retrain_after_comparisons": _("Empty: new comparisons start nothing."),
+    "retrain_after_hours": _("Empty: time starts nothing."),
+    "promote_min_accuracy": _("Of the new reward model, on held-out comparisons: 0.5 is a coin."),
+}
+RetrainingForm = modelform_factory(
+    Campaign,
+    fields=["retrain_after_comparisons", "retrain_after_hours", "promote_min_accuracy", "promote_max_kl"],
+    help_texts=_RETRAINING_HELP,
+)
+
+
+class InstructionsForm(forms.Form):
+    text = forms.CharField(
+        label=_("Instructions"),
+        help_text=_(
+            "Markdown. Saving makes a new version; earlier ones stay with the answers given under them."
+        ),
+        widget=forms.Textarea(attrs={"rows": 20}),
+    )
+
+
+class MembersForm(forms.Form):
+    labelers = forms.ModelMultipleChoiceField(
+        label=_("Who labels in this campaign"),
+        queryset=User.objects.filter(is_active=True).order_by("username"),
+        widget=forms.CheckboxSelectMultiple,
+        required=False,
+    )
+
+
+class InviteForm(forms.Form):
+    username = forms.CharField(label=_("Name to sign in with"), max_length=150)
+    role = forms.ChoiceField(label=_("Role"), choices=Role.choices)
+
+
+class RoleForm(forms.Form):
+    role = forms.ChoiceField(label=_("Role"), choices=Role.choices)
+
+
+class PasswordForm(forms.Form):
+    old = forms.CharField(
+        label=_("Current password"),
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+    new = forms.CharField(
+        label=_("New password"),
+        strip=False,
+        help_text=_("At least ten characters."),
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+
+
+class PromotionForm(forms.Form):
+    reason = forms.CharField(
+        label=_("Reason"),
+        max_length=300,
+        help_text=_("Kept with the change, for whoever asks later."),
+    )
+
+
+class ImportForm(forms.Form):
+    kind = forms.ChoiceField(
+        label=_("What the file holds"),
+        choices=[
+            ("rankings", _("Rankings")),
+            ("demonstrations", _("Demonstrations")),
+            ("prompts", _("Prompts")),
+        ],
+    )
+    file = forms.FileField(
+        label=_("File"),
+        help_text=_("One JSON object a line, UTF-8; a .gz is read as it is."),
+        widget=forms.FileInput(attrs={"accept": ".jsonl,.gz,application/x-ndjson"}),
+    )

@@ -1,0 +1,122 @@
+"""The form that starts a run: what it reads, and its config as fields made from the stage's schema."""
+
+from typing import Any
+
+from django import forms
+from django.db.models import Q, QuerySet
+from django.forms import BoundField
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from annotate import configs
+from annotate.models import Campaign, Checkpoint, CheckpointKind, Stage, current_policy
+
+PREFIX = "config-"
+
+
+class StartForm(forms.Form):
+    """Fields begin with the preset's values; an error stands under its field and what was typed stays."""
+
+    policy = forms.ModelChoiceField(
+        label=gettext_lazy("Policy to begin with"), queryset=Checkpoint.objects.none(), empty_label=None
+    )
+    reward_model = forms.ModelChoiceField(
+        label=gettext_lazy("Reward model"), queryset=Checkpoint.objects.none(), empty_label=None
+    )
+    pretraining = forms.CharField(
+        label=gettext_lazy("Pretraining text"),
+        max_length=200,
+        required=False,
+        help_text=gettext_lazy("A text file on the workers' disk, mixed in (PPO-ptx). Empty: none."),
+    )
+
+    def __init__(self, campaign: Campaign, stage: str, preset: str, data: Any = None, **initial: Any) -> None:
+        super().__init__(data, initial={"policy": current_policy(campaign), **initial})
+        self.stage, self.preset = stage, preset
+        self.fields["policy"].queryset = loadable(campaign, CheckpointKind.POLICY)  # type: ignore[attr-defined] # set on fields of one class, known above
+        self.fields["reward_model"].queryset = loadable(campaign, CheckpointKind.REWARD_MODEL)  # type: ignore[attr-defined] # the same
+        if stage == Stage.EVALUATE:
+            self.fields["reward_model"].required = False
+        elif stage != Stage.PPO:
+            del self.fields["reward_model"]
+        if stage not in (Stage.SFT, Stage.PPO):
+            del self.fields["pretraining"]
+        values = configs.preset(stage, preset)
+        for name, schema in settings_of(stage).items():
+            self.fields[PREFIX + name] = config_field(name, schema, values[name])
+
+    def asked(self) -> dict[str, Any]:
+        """Return what was asked for, as the action start_run takes it."""
+        reads = {name: value for name, value in self.cleaned_data.items() if not name.startswith(PREFIX)}
+        config = {name: self.cleaned_data[PREFIX + name] for name in settings_of(self.stage)}
+        return {"preset": self.preset, "config": config, **reads}
+
+    def reads(self) -> list[BoundField]:
+        """Return the fields that say what the run reads."""
+        return [self[name] for name in self.fields if not name.startswith(PREFIX)]
+
+    def main_settings(self) -> list[BoundField]:
+        """Return the settings in which the presets differ, and those that are wrong: what people look at."""
+        return [self[PREFIX + name] for name in settings_of(self.stage) if self.is_main(name)]
+
+    def other_settings(self) -> list[BoundField]:
+        names = settings_of(self.stage)
+        return [self[PREFIX + name] for name in names if not self.is_main(name)]
+
+    def is_main(self, name: str) -> bool:
+        values = {str(configs.preset(self.stage, preset)[name]) for preset in configs.PRESETS}
+        return len(values) > 1 or PREFIX + name in self.errors
+
+    def refuse(self, words: str) -> None:
+        """Put what an action said under the field it begins with, else on top of the form."""
+        name = PREFIX + words.split(":")[0].strip()
+        self.add_error(name if name in self.fields else None, words)
+
+
+def settings_of(stage: str) -> dict[str, dict[str, Any]]:
+    """Return the names of a stage's settings with the JSON schema of each."""
+    properties: dict[str, dict[str, Any]] = configs.schema(stage)["properties"]
+    return properties
+
+
+def loadable(campaign: Campaign, kind: CheckpointKind) -> QuerySet[Checkpoint]:
+    """Return the checkpoints that workers can load, the campaign's own and the shared ones."""
+    rows = Checkpoint.objects.filter(Q(campaign=campaign) | Q(campaign=None), kind=kind)
+    return rows.exclude(location="")
+
+
+def config_field(name: str, schema: dict[str, Any], value: Any) -> forms.Field:
+    """Return a form field for one setting of a stage; `schema` is its JSON schema, flat."""
+    told: dict[str, Any] = {"label": name, "initial": value, "help_text": words(schema)}
+    if "enum" in schema:
+        return forms.ChoiceField(choices=[(choice, choice) for choice in schema["enum"]], **told)
+    if schema["type"] == "boolean":
+        return forms.BooleanField(required=False, **told)
+    if schema["type"] == "integer":
+        return forms.IntegerField(**told | whole_bounds(schema))
+    if schema["type"] == "number":
+        bounds = {"min_value": schema.get("minimum"), "max_value": schema.get("maximum")}
+        return forms.FloatField(**told | bounds)
+    return forms.CharField(**told)
+
+
+def whole_bounds(schema: dict[str, Any]) -> dict[str, int | None]:
+    lowest, highest = schema.get("minimum"), schema.get("maximum")
+    if "exclusiveMinimum" in schema:
+        lowest = schema["exclusiveMinimum"] + 1
+    if "exclusiveMaximum" in schema:
+        highest = schema["exclusiveMaximum"] - 1
+    return {"min_value": lowest, "max_value": highest}
+
+
+def words(schema: dict[str, Any]) -> str:
+    """Return what a setting means and the values it takes."""
+    bounds = [
+        _("at least %s") % schema["minimum"] if "minimum" in schema else "",
+        _("above %s") % schema["exclusiveMinimum"] if "exclusiveMinimum" in schema else "",
+        _("at most %s") % schema["maximum"] if "maximum" in schema else "",
+        _("below %s") % schema["exclusiveMaximum"] if "exclusiveMaximum" in schema else "",
+    ]
+    said = ", ".join(bound for bound in bounds if bound)
+    description = str(schema.get("description", ""))
+    return f"{description} ({said})" if said else description

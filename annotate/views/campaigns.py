@@ -1,0 +1,125 @@
+"""Campaigns for researchers: the list, one campaign at a glance, its settings, instructions and members."""
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from annotate import access
+from annotate.access import SignedInRequest, for_researchers
+from annotate.actions import campaigns, sampling
+from annotate.admin_forms import CampaignForm, InstructionsForm, MembersForm
+from annotate.models import EngineStatus, Prompt, Sampling, current_policy
+from annotate.progress import progress
+
+PROMPTS_A_PAGE = 50
+
+
+@require_GET
+@for_researchers
+def campaign_list(request: SignedInRequest) -> HttpResponse:
+    rows = [(row, progress(row), current_policy(row)) for row in access.campaigns(request.user)]
+    return render(request, "campaigns/list.html", {"rows": rows})
+
+
+@require_http_methods(["GET", "POST"])
+@for_researchers
+def create(request: SignedInRequest) -> HttpResponse:
+    form = CampaignForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        campaign = campaigns.create_campaign(request.user, **form.cleaned_data)
+        messages.success(request, _("The campaign is there. Write its instructions, then choose who labels."))
+        return redirect("campaign-instructions", campaign.pk)
+    status = 422 if form.errors else 200
+    return render(request, "campaigns/create.html", {"form": form}, status=status)
+
+
+@require_GET
+@for_researchers
+def campaign_page(request: SignedInRequest, pk: int) -> HttpResponse:
+    campaign = access.campaign(request.user, pk)
+    policy = current_policy(campaign)
+    context = {
+        "campaign": campaign,
+        "progress": progress(campaign),
+        "policy": policy,
+        "lineage": policy.lineage if policy else [],
+        "engines": EngineStatus.objects.order_by("-seen_at"),
+        "runs": campaign.runs.select_related("checkpoint")[:8],
+    }
+    return render(request, "campaigns/campaign.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+@for_researchers
+def settings(request: SignedInRequest, pk: int) -> HttpResponse:
+    campaign = access.campaign(request.user, pk)
+    form = CampaignForm(request.POST or None, instance=access.campaign(request.user, pk))
+    if request.method == "POST" and form.is_valid():
+        campaigns.change_campaign(campaign, request.user, **form.cleaned_data)
+        messages.success(request, _("The settings are saved."))
+        return redirect("campaign-settings", pk)
+    status = 422 if form.errors else 200
+    return render(request, "campaigns/settings.html", {"campaign": campaign, "form": form}, status=status)
+
+
+@require_http_methods(["GET", "POST"])
+@for_researchers
+def instructions(request: SignedInRequest, pk: int) -> HttpResponse:
+    campaign = access.campaign(request.user, pk)
+    versions = campaign.instructions.select_related("created_by")
+    newest = versions.first()
+    form = InstructionsForm(request.POST or None, initial={"text": newest.text if newest else ""})
+    if request.method == "POST" and form.is_valid():
+        written = campaigns.write_instructions(campaign, request.user, form.cleaned_data["text"])
+        messages.success(
+            request, _("Version %(number)d is what labelers read now.") % {"number": written.version}
+        )
+        return redirect("campaign-instructions", pk)
+    context = {"campaign": campaign, "form": form, "newest": newest, "versions": versions}
+    return render(request, "campaigns/instructions.html", context, status=422 if form.errors else 200)
+
+
+@require_http_methods(["GET", "POST"])
+@for_researchers
+def members(request: SignedInRequest, pk: int) -> HttpResponse:
+    campaign = access.campaign(request.user, pk)
+    data = request.POST if request.method == "POST" else None
+    form = MembersForm(data, initial={"labelers": campaign.labelers.all()})
+    if request.method == "POST" and form.is_valid():
+        campaigns.set_members(campaign, request.user, form.cleaned_data["labelers"])
+        messages.success(request, _("The members are saved."))
+        return redirect("campaign-members", pk)
+    status = 422 if form.errors else 200
+    return render(request, "campaigns/members.html", {"campaign": campaign, "form": form}, status=status)
+
+
+@require_GET
+@for_researchers
+def prompts(request: SignedInRequest, pk: int) -> HttpResponse:
+    campaign = access.campaign(request.user, pk)
+    rows = Prompt.objects.filter(campaign=campaign).select_related("author").order_by("-pk")
+    wanted = request.GET.get("sampling", "")
+    if wanted in Sampling.values:
+        rows = rows.filter(sampling=wanted)
+    context = {
+        "campaign": campaign,
+        "page": Paginator(rows, PROMPTS_A_PAGE).get_page(request.GET.get("page")),
+        "states": Sampling.choices,
+        "wanted": wanted,
+        "failed": campaign.prompts.filter(sampling=Sampling.FAILED).count(),
+    }
+    return render(request, "campaigns/prompts.html", context)
+
+
+@require_POST
+@for_researchers
+def retry_failed(request: SignedInRequest, pk: int) -> HttpResponse:
+    campaign = access.campaign(request.user, pk)
+    count = sampling.retry_failed(campaign, request.user)
+    words = ngettext("%(count)d prompt is queued again.", "%(count)d prompts are queued again.", count)
+    messages.success(request, words % {"count": count})
+    return redirect("campaign-prompts", pk)

@@ -1,0 +1,85 @@
+"""Data of a campaign: exports and imports for admins, counts and snapshots for researchers."""
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse, StreamingHttpResponse
+from django.shortcuts import redirect, render
+from django.utils.text import slugify
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+from django.views.decorators.http import require_GET, require_POST
+
+from annotate import access, datasets
+from annotate.access import SignedInRequest, for_admins, for_researchers
+from annotate.actions.audit import record
+from annotate.actions.imports import import_file
+from annotate.actions.snapshots import take_snapshot
+from annotate.admin_forms import ImportForm
+from annotate.errors import Invalid
+from annotate.models import Campaign
+from annotate.progress import progress
+
+IMPORTED = gettext_noop(
+    "%(rows)d rows read; new: %(prompts)d prompts, %(rankings)d rankings, %(demonstrations)d demonstrations."
+)
+
+
+@require_GET
+@for_researchers
+def data(request: SignedInRequest, pk: int) -> HttpResponse:
+    campaign = access.campaign(request.user, pk)
+    return render(request, "data/data.html", {"form": ImportForm(), **context_of(campaign)})
+
+
+@require_GET
+@for_admins
+def export(request: SignedInRequest, pk: int, kind: str) -> StreamingHttpResponse:
+    """Stream one kind of rows as JSON Lines: the file begins at once and takes no memory."""
+    campaign = access.campaign(request.user, pk)
+    if kind not in datasets.KINDS:
+        raise Http404
+    record(request.user, "exported", campaign, kind=kind)
+    response = StreamingHttpResponse(datasets.lines(kind, campaign), content_type="application/x-ndjson")
+    name = f"{slugify(campaign.name) or campaign.pk}.{kind}.jsonl"
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
+
+
+@require_POST
+@for_admins
+def upload(request: SignedInRequest, pk: int) -> HttpResponse:
+    campaign = access.campaign(request.user, pk)
+    form = ImportForm(request.POST, request.FILES)
+    if form.is_valid():
+        file = form.cleaned_data["file"].file
+        try:
+            done = import_file(form.cleaned_data["kind"], file, campaign, request.user)
+        except Invalid as error:
+            form.add_error("file", str(error))
+        else:
+            messages.success(request, _(IMPORTED) % vars(done))
+            return redirect("campaign-data", pk)
+    return render(request, "data/data.html", {"form": form, **context_of(campaign)}, status=422)
+
+
+@require_POST
+@for_researchers
+def snapshot_now(request: SignedInRequest, pk: int) -> HttpResponse:
+    taken = take_snapshot(access.campaign(request.user, pk), request.user)
+    messages.success(request, _("The campaign as it is now is snapshot %(hash)s.") % {"hash": taken})
+    return redirect("snapshot", taken.pk)
+
+
+@require_GET
+@for_researchers
+def snapshot(request: SignedInRequest, pk: int) -> HttpResponse:
+    row = access.snapshot(request.user, pk)
+    context = {"campaign": row.campaign, "snapshot": row, "runs": row.runs.all()}
+    return render(request, "data/snapshot.html", context)
+
+
+def context_of(campaign: Campaign) -> dict[str, object]:
+    return {
+        "campaign": campaign,
+        "progress": progress(campaign),
+        "snapshots": campaign.snapshots.select_related("created_by")[:50],
+    }

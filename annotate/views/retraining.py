@@ -1,0 +1,31 @@
+"""Periodic retraining of a campaign: when it is due and why, what is under way, and what was decided."""
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
+
+from annotate import access
+from annotate.access import SignedInRequest, for_researchers
+from annotate.actions.campaigns import change_campaign
+from annotate.actions.retraining import due
+from annotate.admin_forms import RetrainingForm
+
+
+@require_http_methods(["GET", "POST"])
+@for_researchers
+def retraining(request: SignedInRequest, pk: int) -> HttpResponse:
+    campaign = access.campaign(request.user, pk)
+    form = RetrainingForm(request.POST or None, instance=access.campaign(request.user, pk))
+    if request.method == "POST" and form.is_valid():
+        change_campaign(campaign, request.user, **form.cleaned_data)
+        messages.success(request, _("The settings are saved."))
+        return redirect("retraining", pk)
+    context = {
+        "campaign": campaign,
+        "form": form,
+        "due": due(campaign),
+        "rounds": access.retrainings(request.user, campaign)[:50],
+    }
+    return render(request, "retraining/retraining.html", context, status=422 if form.errors else 200)

@@ -1,0 +1,95 @@
+// Live plots of a run: reads its metrics as JSON and draws one plot for each family of them.
+"use strict";
+
+(() => {
+  const place = document.querySelector("[data-metrics]");
+  if (!place) return;
+  const seconds = 2;
+  const rows = new Map(); // step -> {name: number}
+  const plots = new Map(); // title -> {names, plot}
+
+  // A CSS variable can hold light-dark(); only a resolved property gives the colour of now.
+  function resolved(variable) {
+    const probe = document.createElement("i");
+    probe.style.color = `var(${variable})`;
+    document.body.append(probe);
+    const value = getComputedStyle(probe).color;
+    probe.remove();
+    return value;
+  }
+
+  function data(names) {
+    const steps = [...rows.keys()].sort((a, b) => a - b);
+    const column = (name) => steps.map((step) => rows.get(step)[name] ?? null);
+    return [steps, ...names.map(column)];
+  }
+
+  function options(title, names) {
+    const inks = ["--accent", "--warn", "--good", "--bad"].map(resolved);
+    const axis = { stroke: resolved("--muted"), grid: { stroke: resolved("--line"), width: 1 }, ticks: { show: false } };
+    const line = (name, index) => ({
+      label: name,
+      stroke: inks[index % inks.length],
+      width: 2,
+      dash: index >= inks.length ? [6, 4] : undefined,
+      spanGaps: true,
+      points: { show: rows.size < 30 },
+    });
+    return {
+      title,
+      width: width(),
+      height: 220,
+      scales: { x: { time: false } },
+      axes: [axis, { ...axis, size: 64 }],
+      series: [{ label: place.dataset.step }, ...names.map(line)],
+    };
+  }
+
+  const width = () => Math.max(240, Math.min(place.clientWidth, 520));
+
+  function draw(title, names) {
+    const old = plots.get(title);
+    if (old && old.names.join() === names.join()) {
+      old.plot.setData(data(names));
+      return;
+    }
+    old?.plot.destroy();
+    plots.set(title, { names, plot: new uPlot(options(title, names), data(names), place) });
+  }
+
+  function redraw() {
+    const known = [...plots].map(([title, { names }]) => [title, names]);
+    plots.forEach(({ plot }) => plot.destroy());
+    plots.clear();
+    known.forEach(([title, names]) => draw(title, names));
+  }
+
+  function merge(families) {
+    for (const [title, names] of Object.entries(families)) {
+      const before = plots.get(title)?.names ?? [];
+      draw(title, [...new Set([...before, ...names])].sort());
+    }
+  }
+
+  async function poll() {
+    let alive = true;
+    try {
+      const after = Math.max(0, ...rows.keys());
+      const answer = await fetch(`${place.dataset.metrics}?after=${after}`);
+      if (answer.ok) {
+        const said = await answer.json();
+        said.steps.forEach(([step, values]) => rows.set(step, values));
+        if (said.steps.length) merge(said.families);
+        place.dataset.steps = rows.size;
+        alive = said.is_more;
+      }
+    } catch {
+      // The server is away for a moment; the next look finds it again.
+    }
+    if (alive) setTimeout(poll, seconds * 1000);
+  }
+
+  addEventListener("resize", () => plots.forEach(({ plot }) => plot.setSize({ width: width(), height: 220 })));
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+  poll();
+})();
