@@ -1,0 +1,137 @@
+"""Writing prompts: their messages checked, their split fixed, their sampling asked for."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from annotate.errors import Invalid
+from annotate.jobs import ring_sampler
+from annotate.models import Campaign, ClaimState, Demonstration, Kind, Prompt, Source, Split, User
+
+LONGEST_PROMPT = 8000
+"""Characters, all messages together."""
+
+Messages = list[dict[str, str]]
+
+
+class Pair(NamedTuple):
+    """A query and the response it should get: one example of a few-shot prompt."""
+
+    query: str
+    response: str
+
+
+def write_prompt(
+    campaign: Campaign,
+    author: User,
+    kind: Kind,
+    messages: Messages,
+    use_case: str = "",
+    category: str = "",
+) -> Prompt:
+    """Add a prompt and ask for its completions.
+
+    Raises:
+        Invalid: it is empty, too long, or for a use case that is not named.
+    """
+    check_messages(messages)
+    if kind == Kind.USE_CASE and not use_case.strip():
+        raise Invalid(_("Use case: choose the one that this prompt is for."))
+    with transaction.atomic():
+        prompt = Prompt.objects.create(
+            campaign=campaign,
+            author=author,
+            kind=kind,
+            messages=messages,
+            use_case=use_case.strip(),
+            category=category.strip(),
+            source=Source.LABELER,
+            split=split_of(author),
+        )
+        ring_sampler()
+    return prompt
+
+
+def write_few_shot(
+    campaign: Campaign, author: User, instruction: str, pairs: Sequence[Pair], category: str = ""
+) -> list[Prompt]:
+    """Add one prompt for each pair, the others in its context (paper, section 3.2).
+
+    The pair's own response is what its author would answer, so it is the prompt's demonstration.
+
+    Raises:
+        Invalid: the instruction is missing, there are fewer than two pairs, or one lacks a half.
+    """
+    check_pairs(instruction, pairs)
+    with transaction.atomic():
+        prompts = []
+        for index, pair in enumerate(pairs):
+            others = [*pairs[:index], *pairs[index + 1 :]]
+            messages = few_shot_messages(instruction, others, pair.query)
+            prompt = write_prompt(campaign, author, Kind.FEW_SHOT, messages, category=category)
+            demonstrate(prompt, author, pair.response)
+            prompts.append(prompt)
+    return prompts
+
+
+def few_shot_messages(instruction: str, examples: Sequence[Pair], query: str) -> Messages:
+    """Return a conversation: the instruction with the first query, responses between, the query last."""
+    turns: Messages = []
+    for example in examples:
+        turns.append({"role": "user", "content": example.query.strip()})
+        turns.append({"role": "assistant", "content": example.response.strip()})
+    turns.append({"role": "user", "content": query.strip()})
+    turns[0]["content"] = f"{instruction.strip()}\n\n{turns[0]['content']}"
+    return turns
+
+
+def demonstrate(prompt: Prompt, author: User, text: str) -> None:
+    now = timezone.now()
+    Demonstration.objects.create(
+        prompt=prompt,
+        labeler=author,
+        text=text.strip(),
+        state=ClaimState.SUBMITTED,
+        slot=0,
+        submitted_at=now,
+        instructions=prompt.campaign.instructions.first(),
+    )
+
+
+def check_messages(messages: Messages) -> None:
+    if not messages or not messages[-1]["content"].strip():
+        raise Invalid(_("Prompt: write what the policy is asked."))
+    length = sum(len(message["content"]) for message in messages)
+    if length > LONGEST_PROMPT:
+        raise Invalid(
+            _("Prompt: %(length)d characters are too many; at most %(limit)d fit.")
+            % {"length": length, "limit": LONGEST_PROMPT}
+        )
+
+
+def check_pairs(instruction: str, pairs: Sequence[Pair]) -> None:
+    if not instruction.strip():
+        raise Invalid(_("Instruction: say what is to be done with each query."))
+    for number, pair in enumerate(pairs, start=1):
+        if not (pair.query.strip() and pair.response.strip()):
+            raise Invalid(_("Pair %(number)d: write both the query and the response.") % {"number": number})
+    if len(pairs) < 2:
+        raise Invalid(_("Pairs: write at least two, so that one can be the example for the other."))
+
+
+def split_of(author: User) -> Split:
+    """Return the split that all of this person's prompts stand in, fixed when they write their first.
+
+    The first authors' prompts train; the third author's and then about one author's in five are held out.
+    """
+    if not author.split:
+        settled = User.objects.exclude(split="")
+        held_out = settled.filter(split=Split.VALID).count()
+        split = Split.VALID if held_out * 5 < settled.count() - 1 else Split.TRAIN
+        # Only where nobody else has fixed it meanwhile.
+        User.objects.filter(pk=author.pk, split="").update(split=split)
+        author.refresh_from_db(fields=["split"])
+    return Split(author.split)
