@@ -5,6 +5,7 @@ private pipe, one JSON object a line, so whatever a library prints never mixes w
 travel, never text. Two engines speak the same protocol: vLLM, and transformers where vLLM does not run.
 """
 
+import contextlib
 import importlib.metadata
 import importlib.util
 import json
@@ -156,7 +157,7 @@ class Engine:
         """Yield each completion as it finishes, in no promised order; a refused request comes first.
 
         Sampled.request and Sampled.index say which request, and which of its seeds. Closing the iterator
-        early ends the engine's work on it.
+        early ends the engine's work on it; it starts again when next asked.
         """
         taken: dict[int, Request] = {}
         for number, request in enumerate(requests):
@@ -205,9 +206,11 @@ class Engine:
             _kill_group(self._process.pid)
         self._process.wait()
         for stream in (self._requests, self._answers):
-            stream.close()
+            with contextlib.suppress(BrokenPipeError):  # what a dead child was never sent
+                stream.close()
 
     def _start(self, policy_dir: Path) -> None:
+        self._is_abandoned = False
         self._process, self._requests, self._answers = _spawn(
             self._name, policy_dir, self._dtype, self._max_model_len
         )
@@ -245,16 +248,18 @@ class Engine:
                 request = numbers[answer.pop("request")]
                 yield Sampled(request, seed=taken[request].seeds[answer["index"]], **answer)
         finally:
-            if left and self._process.poll() is None:
-                # Nobody wants the rest: a new child is cheaper than a protocol for taking work back.
+            if left:
+                # Nobody wants the rest, and a new child is simpler than taking work back.
                 self.close()
-                self._start(self.policy_dir)
+                self._is_abandoned = True
 
     def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
         self._send(request)
         return self._answer()
 
     def _send(self, request: dict[str, Any]) -> None:
+        if self._is_abandoned:
+            self._start(self.policy_dir)
         try:
             self._requests.write(json.dumps(request) + "\n")
             self._requests.flush()
