@@ -90,7 +90,7 @@ def describe(partial: Path, kind: str, result: Mapping[str, object]) -> None:
 def _write_json(path: Path, value: object) -> None:
     beside = path.with_suffix(".new")
     beside.write_text(json.dumps(value, indent=2) + "\n")
-    os.replace(beside, path)
+    beside.replace(path)
 
 
 def sha256(path: Path) -> str:
@@ -157,7 +157,7 @@ def save_state(partial: Path, tensors: Mapping[str, torch.Tensor], facts: Mappin
     plain = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
     plain |= _random_states()
     save_file(plain, beside, metadata={"facts": json.dumps(dict(facts))})
-    os.replace(beside, path)
+    beside.replace(path)
 
 
 def load_state(partial: Path) -> tuple[dict[str, torch.Tensor], dict[str, object]] | None:

@@ -71,6 +71,8 @@ class RewardConfig(TrainConfig):
     """The cosine ends at this share of the peak (C.2)."""
     share_prompt: Literal["auto", "always", "never"] = "auto"
     """Encode a prompt once for all its completions; auto does where it saves time."""
+    trained_layers: int | None = Field(None, ge=1)
+    """Only this many of the last layers learn, which saves time; all where not set."""
     valid_fraction: float = Field(0.1, ge=0, lt=1)
     """Share of prompts held out where the file names no split."""
     valid_every: int = Field(10, ge=1)
@@ -143,11 +145,13 @@ class PpoConfig(TrainConfig):
     ema_decay: float = Field(0.992, ge=0, lt=1)
     """Decay of the averaged weights, which are what is saved (C.4)."""
     missing_eos_score: float = Field(-1.0)
-    """Score of a completion cut off by its limit, in place of the reward model's."""
+    """The most that a completion cut off by its limit can score, whatever the reward model says."""
     whiten_rewards: bool = False
     """Scale rewards to unit variance, their mean kept."""
     target_kl: float = Field(0.0, ge=0)
     """Leave a batch early once an update moved further than 1.5 of this; 0 never."""
+    max_kl: float = Field(0.0, ge=0)
+    """End the run once completions are this many nats from the reference on average; 0 never."""
     samples_every: int = Field(10, ge=1)
     """Steps between completions kept to be read."""
     engine: Literal["auto", "vllm", "transformers"] = "auto"
@@ -178,11 +182,12 @@ _SMALL: dict[str, dict[str, object]] = {
     },
     "reward": {
         "dtype": "bfloat16",
-        "max_prompt_tokens": 768,
+        "max_prompt_tokens": 640,
         "max_completion_tokens": 256,
         "micro_batch_tokens": 2048,
         "batch_size": 8,
         "lr": 3e-5,
+        "trained_layers": 10,
         "save_every": 10,
         "valid_limit": 16,
         "demonstration_limit": 64,

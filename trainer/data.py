@@ -123,6 +123,13 @@ def batches(count: int, size: int, epochs: int, seed: int) -> list[list[int]]:
     return [order[at : at + size] for order in orders for at in range(0, count, size)]
 
 
+def cycled(count: int, size: int, step: int, seed: int) -> list[int]:
+    """Return the rows of step 1.. of an endless pass over count rows, shuffled anew each time."""
+    places = range((step - 1) * size, step * size)
+    orders = {epoch: shuffled(count, seed, epoch) for epoch in {place // count for place in places}}
+    return [orders[place // count][place % count] for place in places]
+
+
 def _hash_share(row: Asked) -> float:
     digest = hashlib.sha256(prompt_key(row).encode()).digest()
     return int.from_bytes(digest[:8], "big") / 2**64

@@ -1,7 +1,7 @@
 """A stage's numbers, one JSON object a line, one or more lines a step."""
 
 import json
-import os
+import math
 from pathlib import Path
 
 
@@ -19,18 +19,24 @@ class MetricsLog:
         kept = [line for line in _whole_lines(path) if line["step"] <= resumed_step]
         beside = path.with_suffix(".new")
         beside.write_text("".join(json.dumps(line) + "\n" for line in kept))
-        os.replace(beside, path)
+        beside.replace(path)
 
     def write(self, step: int, **metrics: float | str) -> None:
         """Record what step (1 to total) gave."""
         self.step = step
-        line = json.dumps({"step": step, "total": self.total, **metrics})
+        # NaN and infinity are no JSON; a reader sees null where a number was lost.
+        finite = {key: _or_none(value) for key, value in metrics.items()}
+        line = json.dumps({"step": step, "total": self.total, **finite})
         with self.path.open("a") as file:
             file.write(line + "\n")
 
     def phase(self, name: str) -> None:
         """Say what the stage is doing now."""
         self.write(self.step, phase=name)
+
+
+def _or_none(value: float | str) -> float | str | None:
+    return value if isinstance(value, str) or math.isfinite(value) else None
 
 
 def _whole_lines(path: Path) -> list[dict[str, float]]:

@@ -78,6 +78,14 @@ def load_reward_model(folder: Path) -> RewardModel:
     return _on_device(model)
 
 
+def freeze_but_last(model: RewardModel, layers: int) -> None:
+    """Let only the last layers, what follows them, and the head learn."""
+    blocks = model.backbone.layers
+    assert len(blocks) >= layers, f"trained_layers is {layers}, the model has {len(blocks)}"
+    model.backbone.get_input_embeddings().requires_grad_(False)
+    blocks[: len(blocks) - layers].requires_grad_(False)
+
+
 def save_reward_model(model: RewardModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
     """Write backbone, head with its bias, and tokenizer into folder."""
     model.backbone.save_pretrained(folder)

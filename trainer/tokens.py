@@ -98,6 +98,14 @@ def encode_completion(tokenizer: PreTrainedTokenizerBase, text: str, max_tokens:
     return [*ids[: max_tokens - 1], tokenizer.eos_token_id]
 
 
+def encode_text(
+    tokenizer: PreTrainedTokenizerBase, text: str, max_tokens: int
+) -> tuple[list[int], list[int]]:
+    """Return pretraining text as (its first token, the rest), to be learned like a completion."""
+    ids = list(tokenizer.encode(text, add_special_tokens=False))[:max_tokens]
+    return ids[:1], ids[1:]
+
+
 def decode(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> str:
     """Return a completion's text, without EOS and other special tokens."""
     return str(tokenizer.decode(list(ids), skip_special_tokens=True))

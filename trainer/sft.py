@@ -1,0 +1,182 @@
+"""The SFT stage: a policy from demonstrations (InstructGPT, section 3.5 and C.1)."""
+
+import logging
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from transformers import PreTrainedTokenizerBase
+
+from trainer import checkpoints
+from trainer.config import SftConfig
+from trainer.data import (
+    BadInput,
+    Demonstration,
+    batches,
+    cycled,
+    held_out,
+    read_demonstrations,
+    read_texts,
+)
+from trainer.hardware import autocast, device
+from trainer.losses import token_loss
+from trainer.metrics import MetricsLog
+from trainer.optimizer import (
+    cosine_lr,
+    make_optimizer,
+    optimizer_tensors,
+    restore_optimizer,
+    take_step,
+)
+from trainer.policy import completion_logprobs, load_policy, save_policy
+from trainer.tokens import (
+    collate,
+    encode_completion,
+    encode_prompt,
+    encode_text,
+    is_completion,
+    load_tokenizer,
+    micro_batches,
+)
+
+# (prompt ids, completion ids); only the completion is learned.
+Encoded = tuple[list[int], list[int]]
+
+
+def train_sft(
+    config: SftConfig, *, policy: Path, demonstrations: Path, pretraining: Path | None, out: Path
+) -> None:
+    """Fine-tune a policy and write its checkpoint. Raises BadInput for unusable input."""
+    with checkpoints.writing(out) as partial:
+        inputs = {"policy": policy, "demonstrations": demonstrations, "pretraining": pretraining}
+        checkpoints.begin(partial, "sft", config.model_dump(mode="json"), inputs)
+        rows = read_demonstrations(demonstrations)
+        train_rows, valid_rows, how = held_out(rows, config.valid_fraction)
+        if not train_rows:
+            raise BadInput(f"{demonstrations}: no demonstration to train on; all are held out")
+        tokenizer = load_tokenizer(policy)
+        train = _encoded(train_rows, tokenizer, config)
+        valid = _encoded(valid_rows, tokenizer, config)
+        texts = _texts(pretraining, tokenizer, config)
+        learner = _Learner(config, policy, tokenizer, train, valid, texts, partial)
+        loss = learner.learn()
+        result = {"loss": loss, "demonstrations": len(train), "held_out": how}
+        result["valid_loss"] = learner.loss_of(valid) if valid else None
+        save_policy(learner.model, tokenizer, partial)
+        checkpoints.describe(partial, "policy", result)
+
+
+def _encoded(
+    rows: Sequence[Demonstration], tokenizer: PreTrainedTokenizerBase, config: SftConfig
+) -> list[Encoded]:
+    return [
+        (
+            encode_prompt(tokenizer, row.prompt, config.max_prompt_tokens),
+            encode_completion(tokenizer, row.completion, config.max_completion_tokens),
+        )
+        for row in rows
+    ]
+
+
+def _texts(file: Path | None, tokenizer: PreTrainedTokenizerBase, config: SftConfig) -> list[Encoded]:
+    if file is None:
+        return []
+    longest = config.max_prompt_tokens + config.max_completion_tokens
+    encoded = [encode_text(tokenizer, text, longest) for text in read_texts(file)]
+    return [(first, rest) for first, rest in encoded if rest]
+
+
+class _Learner:
+    """What lives through the steps: policy, optimizer, log, and where the state is saved."""
+
+    def __init__(
+        self,
+        config: SftConfig,
+        policy: Path,
+        tokenizer: PreTrainedTokenizerBase,
+        train: list[Encoded],
+        valid: list[Encoded],
+        texts: list[Encoded],
+        partial: Path,
+    ) -> None:
+        self.config, self.train, self.valid, self.texts = config, train, valid, texts
+        self.pad_id = int(tokenizer.pad_token_id)
+        self.partial = partial
+        self.model = load_policy(policy)
+        betas = (config.adam_beta1, config.adam_beta2)
+        self.optimizer = make_optimizer(self.model.parameters(), betas, config.adam_eps)
+        self.order = batches(len(train), config.batch_size, config.epochs, config.seed)
+        self.done = self._resume()
+        self.log = MetricsLog(partial / "metrics.jsonl", len(self.order), self.done)
+
+    def learn(self) -> float | None:
+        """Take the steps that are left; return the last one's loss."""
+        loss = None
+        for step in range(self.done + 1, len(self.order) + 1):
+            started = time.monotonic()
+            batch = self._batch(step)
+            metrics = self._step(step, batch)
+            loss = metrics["loss"]
+            tokens = sum(len(completion) for _, completion in batch)
+            metrics["tokens_per_second"] = tokens / (time.monotonic() - started)
+            if self.valid and step % self.config.valid_every == 0:
+                metrics["valid_loss"] = self.loss_of(self.valid[: self.config.valid_limit])
+            self.log.write(step, **metrics)
+            logging.info("step %d of %d: loss %.4f", step, len(self.order), loss)
+            if step % self.config.save_every == 0 and step < len(self.order):
+                self._save(step)
+        return loss
+
+    def _batch(self, step: int) -> list[Encoded]:
+        """Return a step's demonstrations, and its share of pretraining text if there is any."""
+        batch = [self.train[i] for i in self.order[step - 1]]
+        if not self.texts:
+            return batch
+        fraction = self.config.pretraining_fraction
+        count = round(self.config.batch_size * fraction / (1 - fraction))
+        return batch + [self.texts[i] for i in cycled(len(self.texts), count, step, self.config.seed)]
+
+    def _step(self, step: int, batch: Sequence[Encoded]) -> dict[str, float]:
+        """Learn from one batch: the mean over all its completion tokens."""
+        token_count = sum(len(completion) for _, completion in batch)
+        total = 0.0
+        for group in self._groups(batch):
+            loss = self._loss(group, token_count)
+            loss.backward()
+            total += float(loss.detach())
+        lr = cosine_lr(self.config.lr, step, len(self.order), self.config.lr_floor)
+        norm = take_step(self.optimizer, lr, self.config.max_grad_norm)
+        return {"loss": total, "lr": lr, "grad_norm": norm}
+
+    def _groups(self, batch: Sequence[Encoded]) -> list[list[Encoded]]:
+        lengths = [len(prompt) + len(completion) for prompt, completion in batch]
+        groups = micro_batches(lengths, self.config.micro_batch_tokens)
+        return [[batch[i] for i in group] for group in groups]
+
+    def _loss(self, group: Sequence[Encoded], token_count: int) -> torch.Tensor:
+        batch = collate(group, self.pad_id).to(device())
+        with autocast(self.config.dtype):
+            logprobs, _ = completion_logprobs(self.model, batch)
+        return token_loss(logprobs, is_completion(batch), token_count)
+
+    @torch.no_grad()
+    def loss_of(self, encoded: Sequence[Encoded]) -> float:
+        """Return the loss a completion token, in nats."""
+        token_count = sum(len(completion) for _, completion in encoded)
+        return sum(float(self._loss(group, token_count)) for group in self._groups(encoded))
+
+    def _save(self, step: int) -> None:
+        tensors = checkpoints.parameter_tensors(self.model, "policy")
+        tensors |= optimizer_tensors(self.optimizer, "optimizer")
+        checkpoints.save_state(self.partial, tensors, {"step": step})
+
+    def _resume(self) -> int:
+        state = checkpoints.load_state(self.partial)
+        if state is None:
+            return 0
+        tensors, facts = state
+        checkpoints.restore_parameters(self.model, tensors, "policy")
+        restore_optimizer(self.optimizer, tensors, "optimizer")
+        logging.info("going on after step %s", facts["step"])
+        return int(str(facts["step"]))
