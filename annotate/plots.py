@@ -1,6 +1,6 @@
-"""Pure: which metrics share a plot."""
+"""Pure: how numbers are shown: which metrics share a plot, and a result in words."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 FAMILIES = {
     "loss": "Loss",
@@ -30,3 +30,9 @@ def title_of(name: str) -> str:
     words = [word for word in name.split("_") if word not in ("low", "high", "mean", "rate", "min", "max")]
     last = words[-1] if words else name
     return FAMILIES.get(last, name)
+
+
+def in_words(result: Mapping[str, object]) -> list[tuple[str, str]]:
+    """Return a result's numbers and short texts as people read them; what is nested is left out."""
+    plain = [(name, value) for name, value in result.items() if isinstance(value, bool | int | float | str)]
+    return [(name, f"{value:.4g}" if isinstance(value, float) else str(value)) for name, value in plain]

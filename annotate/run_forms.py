@@ -87,17 +87,25 @@ def loadable(campaign: Campaign, kind: CheckpointKind) -> QuerySet[Checkpoint]:
 
 def config_field(name: str, schema: dict[str, Any], value: Any) -> forms.Field:
     """Return a form field for one setting of a stage; `schema` is its JSON schema, flat."""
+    schema, is_needed = without_null(schema)
     told: dict[str, Any] = {"label": name, "initial": value, "help_text": words(schema)}
+    told["required"] = is_needed
     if "enum" in schema:
         return forms.ChoiceField(choices=[(choice, choice) for choice in schema["enum"]], **told)
     if schema["type"] == "boolean":
-        return forms.BooleanField(required=False, **told)
+        return forms.BooleanField(**told | {"required": False})
     if schema["type"] == "integer":
         return forms.IntegerField(**told | whole_bounds(schema))
     if schema["type"] == "number":
         bounds = {"min_value": schema.get("minimum"), "max_value": schema.get("maximum")}
         return forms.FloatField(**told | bounds)
     return forms.CharField(**told)
+
+
+def without_null(schema: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+    """Return a setting's schema without its null, and whether a value is needed: an empty field is null."""
+    kinds = [kind for kind in schema.get("anyOf", []) if kind.get("type") != "null"]
+    return (schema | kinds[0], False) if kinds else (schema, True)
 
 
 def whole_bounds(schema: dict[str, Any]) -> dict[str, int | None]:

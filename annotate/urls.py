@@ -2,7 +2,20 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from annotate.views import account, campaigns, checkpoints, data, home, people, prompts, retraining, runs
+from annotate.views import (
+    account,
+    campaigns,
+    checkpoints,
+    data,
+    demonstrate,
+    home,
+    people,
+    prompts,
+    rank,
+    retraining,
+    runs,
+    write,
+)
 
 urlpatterns: list[URLPattern | URLResolver] = [
     # Everyone
@@ -13,6 +26,21 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("language", account.language, name="language"),
     # The labeler's way
     path("prompts", prompts.prompts, name="prompts"),
+    path("prompts/<int:pk>", prompts.prompt, name="prompt"),
+    path("prompts/<int:pk>/retry", prompts.retry, name="retry-sampling"),
+    path("prompts/<int:prompt_pk>/rank", rank.claim_prompt, name="rank-prompt"),
+    path("write/<int:campaign_pk>", write.write_prompt, name="write-prompt"),
+    path("write/<int:campaign_pk>/few-shot", write.write_few_shot, name="write-few-shot"),
+    path("demonstrate/<int:campaign_pk>", demonstrate.claim_next, name="demonstrate"),
+    path("demonstrations/<int:pk>", demonstrate.demonstration, name="demonstration"),
+    path("demonstrations/<int:pk>/draft", demonstrate.draft, name="draft-demonstration"),
+    path("demonstrations/<int:pk>/submit", demonstrate.submit, name="submit-demonstration"),
+    path("demonstrations/<int:pk>/skip", demonstrate.skip, name="skip-demonstration"),
+    path("rank/<int:campaign_pk>", rank.claim_next, name="rank"),
+    path("rankings/<int:pk>", rank.ranking, name="ranking"),
+    path("rankings/<int:pk>/draft", rank.draft, name="draft-ranking"),
+    path("rankings/<int:pk>/submit", rank.submit, name="submit-ranking"),
+    path("rankings/<int:pk>/skip", rank.skip, name="skip-ranking"),
     # The researcher's way
     path("campaigns", campaigns.campaign_list, name="campaigns"),
     path("campaigns/new", campaigns.create, name="campaign-create"),
@@ -26,6 +54,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("campaigns/<int:pk>/runs/start/<str:stage>", runs.start, name="run-start"),
     path("campaigns/<int:pk>/checkpoints", checkpoints.checkpoint_list, name="campaign-checkpoints"),
     path("campaigns/<int:pk>/retraining", retraining.retraining, name="retraining"),
+    path("campaigns/<int:pk>/retraining/now", retraining.retrain_now, name="retrain-now"),
     path("campaigns/<int:pk>/data", data.data, name="campaign-data"),
     path("campaigns/<int:pk>/data/import", data.upload, name="import"),
     path("campaigns/<int:pk>/data/snapshot", data.snapshot_now, name="snapshot-take"),

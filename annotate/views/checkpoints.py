@@ -12,6 +12,7 @@ from annotate.access import SignedInRequest, for_researchers
 from annotate.actions.checkpoints import promote
 from annotate.admin_forms import PromotionForm
 from annotate.models import Campaign, Checkpoint, CheckpointKind, Promotion, current_policy
+from annotate.plots import in_words
 
 CHECKPOINTS_A_PAGE = 50
 
@@ -64,7 +65,7 @@ def context_of(checkpoint: Checkpoint) -> dict[str, object]:
         "lineage": checkpoint.lineage,
         "children": checkpoint.children.all(),
         "made_by": getattr(checkpoint, "made_by", None),
-        "numbers": {key: value for key, value in checkpoint.summary.items() if is_plain(value)},
+        "numbers": in_words(checkpoint.summary),
         "samples": checkpoint.summary.get("samples") or [],
         "promotions": promotions,
         "was_current_in": {promotion.campaign_id for promotion in promotions},
@@ -79,7 +80,3 @@ def places(request: SignedInRequest, checkpoint: Checkpoint) -> list[Campaign]:
     if checkpoint.campaign_id:
         rows = rows.filter(pk=checkpoint.campaign_id)
     return [row for row in rows if current_policy(row) != checkpoint]
-
-
-def is_plain(value: object) -> bool:
-    return isinstance(value, int | float | str)

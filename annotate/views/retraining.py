@@ -4,13 +4,14 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_POST
 
 from annotate import access
 from annotate.access import SignedInRequest, for_researchers
 from annotate.actions.campaigns import change_campaign
-from annotate.actions.retraining import due
+from annotate.actions.retraining import due, start_round
 from annotate.admin_forms import RetrainingForm
+from annotate.errors import Refused
 
 
 @require_http_methods(["GET", "POST"])
@@ -29,3 +30,13 @@ def retraining(request: SignedInRequest, pk: int) -> HttpResponse:
         "rounds": access.retrainings(request.user, campaign)[:50],
     }
     return render(request, "retraining/retraining.html", context, status=422 if form.errors else 200)
+
+
+@require_POST
+@for_researchers
+def retrain_now(request: SignedInRequest, pk: int) -> HttpResponse:
+    campaign = access.campaign(request.user, pk)
+    because = _("Asked for by %(name)s") % {"name": request.user}
+    if start_round(campaign, because, request.user) is None:
+        raise Refused(_("A round is under way already; wait for its decision."))
+    return redirect("retraining", pk)

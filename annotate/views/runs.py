@@ -15,7 +15,7 @@ from annotate.actions import runs
 from annotate.configs import PRESETS
 from annotate.errors import Refused
 from annotate.models import Run, RunMetric, Stage
-from annotate.plots import families
+from annotate.plots import families, in_words
 from annotate.run_forms import StartForm
 
 RUNS_A_PAGE = 30
@@ -108,5 +108,4 @@ def said_so_far(run: Run) -> dict[str, Any]:
     for step, values in run.metrics.order_by("-step").values_list("step", "values")[:200]:
         for name, value in values.items():
             last.setdefault(name, (step, value))
-    plain = [(name, value) for name, value in run.result.items() if isinstance(value, int | float | str)]
-    return {"last_values": sorted(last.items()), "plain_result": plain}
+    return {"last_values": sorted(last.items()), "plain_result": in_words(run.result)}

@@ -1,0 +1,108 @@
+"""Researchers' pages of a campaign: making it, its settings, instructions, members and prompts."""
+
+from annotate.actions.campaigns import create_campaign
+from annotate.models import AuditEntry, Campaign, Checkpoint, CheckpointKind, Sampling, User, current_policy
+from tests.people import client_of
+from tests.rows import make_prompt, sampled_prompt
+
+SETTINGS = {
+    "name": "Kinder answers",
+    "k": 4,
+    "labelers_per_prompt": 2,
+    "max_completion_tokens": 128,
+    "temperature": 0.8,
+    "lease_minutes": 30,
+    "is_open": "on",
+}
+
+
+def test_it_makes_a_campaign_that_begins_with_the_base_policy(rosa: User) -> None:
+    base = Checkpoint.objects.create(kind=CheckpointKind.POLICY, name="base", stage="base", location="/b")
+    answer = client_of(rosa).post("/campaigns/new", SETTINGS)
+    campaign = Campaign.objects.get(name="Kinder answers")
+    assert answer.url == f"/campaigns/{campaign.pk}/instructions"
+    assert (campaign.k, campaign.labelers_per_prompt, campaign.temperature) == (4, 2, 0.8)
+    assert campaign.created_by == rosa
+    assert current_policy(campaign) == base
+    assert AuditEntry.objects.filter(actor=rosa, verb="created", noun_id=campaign.pk).exists()
+
+
+def test_it_names_the_field_and_keeps_what_was_typed(rosa: User) -> None:
+    answer = client_of(rosa).post("/campaigns/new", SETTINGS | {"k": 10})
+    assert answer.status_code == 422
+    assert 'id="id_k_error"' in answer.text
+    assert "less than or equal to 9" in answer.text
+    assert 'value="Kinder answers"' in answer.text
+    assert not Campaign.objects.exists()
+
+
+def test_a_name_is_taken_once(rosa: User, campaign: Campaign) -> None:
+    answer = client_of(rosa).post("/campaigns/new", SETTINGS | {"name": campaign.name})
+    assert answer.status_code == 422
+    assert "already exists" in answer.text
+
+
+def test_it_changes_settings(rosa: User, campaign: Campaign) -> None:
+    answer = client_of(rosa).post(f"/campaigns/{campaign.pk}/settings", SETTINGS)
+    campaign.refresh_from_db()
+    assert answer.status_code == 302
+    assert (campaign.name, campaign.max_completion_tokens) == ("Kinder answers", 128)
+    entry = AuditEntry.objects.get(verb="changed", noun_id=campaign.pk)
+    assert entry.detail["temperature"] == 0.8
+
+
+def test_bad_settings_change_nothing(rosa: User, campaign: Campaign) -> None:
+    answer = client_of(rosa).post(f"/campaigns/{campaign.pk}/settings", SETTINGS | {"temperature": 9})
+    campaign.refresh_from_db()
+    assert answer.status_code == 422
+    assert campaign.name == "Helpful answers"
+
+
+def test_instructions_get_versions_and_old_ones_stay(rosa: User, campaign: Campaign) -> None:
+    url = f"/campaigns/{campaign.pk}/instructions"
+    client_of(rosa).post(url, {"text": "Prefer *short* answers."})
+    versions = list(campaign.instructions.values_list("version", "text"))
+    assert versions == [(2, "Prefer *short* answers."), (1, "Prefer **helpful**, true answers.")]
+    client_of(rosa).post(url, {"text": "Prefer *short* answers. "})
+    assert campaign.instructions.count() == 2
+    assert "Version 1" in client_of(rosa).get(url).text
+
+
+def test_empty_instructions_are_refused(rosa: User, campaign: Campaign) -> None:
+    answer = client_of(rosa).post(f"/campaigns/{campaign.pk}/instructions", {"text": "  "})
+    assert answer.status_code == 422
+    assert campaign.instructions.count() == 1
+
+
+def test_members_are_exactly_those_chosen(rosa: User, campaign: Campaign, lena: User, sten: User) -> None:
+    url = f"/campaigns/{campaign.pk}/members"
+    client_of(rosa).post(url, {"labelers": [lena.pk, sten.pk]})
+    assert set(campaign.labelers.all()) == {lena, sten}
+    entry = AuditEntry.objects.get(verb="changed members")
+    assert (entry.detail["added"], entry.detail["removed"]) == (["sten"], ["lars"])
+    assert client_of(rosa).post(url, {"labelers": [0]}).status_code == 422
+
+
+def test_the_page_counts_what_is_there(rosa: User, campaign: Campaign) -> None:
+    sampled_prompt(campaign)
+    make_prompt(campaign, sampling=Sampling.FAILED, sampling_reason="The prompt is too long.")
+    text = client_of(rosa).get(f"/campaigns/{campaign.pk}").text
+    assert "0 of 1 rankings" in text
+    assert "Sampling failed" in text
+    assert "No sampling worker has been seen yet" in text
+
+
+def test_failed_prompts_are_shown_and_tried_again(rosa: User, campaign: Campaign) -> None:
+    prompt = make_prompt(campaign, sampling=Sampling.FAILED, sampling_reason="The prompt is too long.")
+    url = f"/campaigns/{campaign.pk}/prompts"
+    assert "The prompt is too long." in client_of(rosa).get(url, {"sampling": "failed"}).text
+    assert "Name a river." not in client_of(rosa).get(url, {"sampling": "sampled"}).text
+    client_of(rosa).post(f"{url}/retry")
+    prompt.refresh_from_db()
+    assert prompt.sampling == Sampling.QUEUED
+
+
+def test_two_at_once_cannot_take_one_name(rosa: User) -> None:
+    create_campaign(rosa, name="Once")
+    answer = client_of(rosa).post("/campaigns/new", SETTINGS | {"name": "Once"})
+    assert answer.status_code == 422

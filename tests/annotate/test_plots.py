@@ -1,0 +1,19 @@
+"""Which metrics share a plot, and how a result is said."""
+
+from annotate.plots import families, in_words
+
+
+def test_metrics_of_one_kind_share_a_plot_and_the_rest_stand_alone() -> None:
+    named = ["eos_rate", "valid_loss", "kl", "loss", "score_mean", "accuracy"]
+    assert families(named) == {
+        "Loss": ["loss", "valid_loss"],
+        "Accuracy": ["accuracy"],
+        "KL": ["kl"],
+        "Score": ["score_mean"],
+        "eos_rate": ["eos_rate"],
+    }
+
+
+def test_a_result_is_said_in_four_digits_without_what_is_nested() -> None:
+    result = {"accuracy": 0.693147, "comparisons": 91, "held_out": "split", "samples": [1], "none": None}
+    assert in_words(result) == [("accuracy", "0.6931"), ("comparisons", "91"), ("held_out", "split")]
