@@ -45,9 +45,17 @@ def campaign(user: User, pk: int) -> Campaign:
     return get_object_or_404(campaigns(user), pk=pk)
 
 
+def labeling_campaigns(user: User) -> QuerySet[Campaign]:
+    """Return the campaigns in which this person may label now: a member's, and open."""
+    return Campaign.objects.filter(labelers=user, is_open=True)
+
+
 def labeling_campaign(user: User, pk: int) -> Campaign:
-    """Return a campaign in which this person may label now: a member's, and open."""
-    return get_object_or_404(Campaign.objects.filter(labelers=user, is_open=True), pk=pk)
+    return get_object_or_404(labeling_campaigns(user), pk=pk)
+
+
+def may_label(user: User, campaign: Campaign) -> bool:
+    return labeling_campaigns(user).filter(pk=campaign.pk).exists()
 
 
 def prompts(user: User) -> QuerySet[Prompt]:

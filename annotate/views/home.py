@@ -1,13 +1,50 @@
 """Home: what there is to do."""
 
+from typing import NamedTuple
+
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from annotate import access
 from annotate.access import SignedInRequest
+from annotate.actions import demonstrations, rankings
+from annotate.models import Campaign, ClaimState, Demonstration, Prompt, Ranking, RunState, User
+
+UNFINISHED = (ClaimState.CLAIMED, ClaimState.EXPIRED)
+RECENT_PROMPTS = 8
+
+
+class Work(NamedTuple):
+    """What one campaign has for one labeler."""
+
+    campaign: Campaign
+    prompts_to_rank: int
+    prompts_to_demonstrate: int
+    rankings: list[Ranking]
+    demonstrations: list[Demonstration]
 
 
 @require_safe
 def home(request: SignedInRequest) -> HttpResponse:
-    return render(request, "home/home.html", {"campaigns": access.campaigns(request.user)})
+    user = request.user
+    alive = access.runs(user).filter(state__in=[RunState.QUEUED, RunState.RUNNING])
+    own_prompts = Prompt.objects.filter(author=user).select_related("campaign").order_by("-id")
+    context = {
+        "work": [work_in(campaign, user) for campaign in access.labeling_campaigns(user)],
+        "prompts": own_prompts[:RECENT_PROMPTS],
+        "runs": alive.select_related("campaign"),
+        "campaigns": access.campaigns(user) if user.is_researcher else [],
+    }
+    return render(request, "home/home.html", context)
+
+
+def work_in(campaign: Campaign, labeler: User) -> Work:
+    drafts = {"labeler": labeler, "prompt__campaign": campaign, "state__in": UNFINISHED}
+    return Work(
+        campaign=campaign,
+        prompts_to_rank=rankings.rankable(campaign, labeler).count(),
+        prompts_to_demonstrate=demonstrations.wanted(campaign, labeler).count(),
+        rankings=list(Ranking.objects.filter(**drafts).select_related("prompt")),
+        demonstrations=list(Demonstration.objects.filter(**drafts).select_related("prompt")),
+    )

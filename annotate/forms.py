@@ -1,0 +1,109 @@
+"""What labelers send, read into what actions take; an error names the field."""
+
+import math
+import re
+
+from django import forms
+from django.http import QueryDict
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from annotate.actions.prompts import Pair
+from annotate.actions.rankings import Answer, Judgement
+from annotate.errors import Invalid
+
+# InstructGPT, table 1: the use cases of its customers' prompts, commonest first.
+USE_CASES = [
+    ("generation", gettext_lazy("Generation")),
+    ("open_qa", gettext_lazy("Open QA")),
+    ("brainstorming", gettext_lazy("Brainstorming")),
+    ("chat", gettext_lazy("Chat")),
+    ("rewrite", gettext_lazy("Rewrite")),
+    ("summarization", gettext_lazy("Summarization")),
+    ("classification", gettext_lazy("Classification")),
+    ("other", gettext_lazy("Other")),
+    ("closed_qa", gettext_lazy("Closed QA")),
+    ("extract", gettext_lazy("Extract")),
+]
+JUDGEMENT_FIELD = re.compile(r"(rank|rating|flags|notes)-(.+)", re.DOTALL)
+
+
+class CategoryForm(forms.Form):
+    """What each way of writing a prompt asks besides: a category, which may stay empty."""
+
+    category = forms.ChoiceField(
+        label=gettext_lazy("Category"),
+        choices=[("", gettext_lazy("None chosen")), *USE_CASES],
+        required=False,
+    )
+
+
+class PlainForm(CategoryForm):
+    text = forms.CharField(label=gettext_lazy("Prompt"), widget=forms.Textarea, strip=False)
+    field_order = ["text", "category"]
+
+
+class UseCaseForm(PlainForm):
+    use_case = forms.ChoiceField(label=gettext_lazy("Use case"), choices=USE_CASES, widget=forms.RadioSelect)
+    field_order = ["use_case", "text", "category"]
+
+
+class FewShotForm(CategoryForm):
+    instruction = forms.CharField(label=gettext_lazy("Instruction"), widget=forms.Textarea, strip=False)
+    field_order = ["instruction", "category"]
+
+
+def pairs(data: QueryDict) -> list[Pair]:
+    """Return the pairs of a few-shot prompt; those left empty are not there."""
+    halves = zip(data.getlist("query"), data.getlist("response"), strict=False)
+    both = (Pair(without_nul(query), without_nul(response)) for query, response in halves)
+    return [pair for pair in both if pair.query.strip() or pair.response.strip()]
+
+
+def ranking_answer(data: QueryDict) -> Answer:
+    """Return the answer in a form's rank-A, rating-A, flags-A, notes-A, ..., notes and seconds.
+
+    Raises:
+        Invalid: a rank, a rating or the seconds are not numbers.
+    """
+    letters = {match[2] for match in map(JUDGEMENT_FIELD.fullmatch, data) if match}
+    judgements = {letter: judgement(data, letter) for letter in sorted(letters)}
+    return Answer(judgements, without_nul(data.get("notes", "")), seconds(data))
+
+
+def judgement(data: QueryDict, letter: str) -> Judgement:
+    return Judgement(
+        rank=whole_number(data, f"rank-{letter}"),
+        rating=whole_number(data, f"rating-{letter}"),
+        flags=tuple(data.getlist(f"flags-{letter}")),
+        notes=without_nul(data.get(f"notes-{letter}", "")),
+    )
+
+
+def whole_number(data: QueryDict, name: str) -> int | None:
+    """Return a field's number, None where it is empty. Raises Invalid for anything else."""
+    value = data.get(name, "").strip()
+    if not value:
+        return None
+    if not (value.isascii() and value.isdigit() and len(value) < 5):
+        raise Invalid(_("%(name)s: “%(value)s” is not a whole number.") % {"name": name, "value": value[:20]})
+    return int(value)
+
+
+def seconds(data: QueryDict) -> float | None:
+    """Return how long the browser says the person worked, None where it does not. Raises Invalid."""
+    value = data.get("seconds", "").strip()
+    if not value:
+        return None
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise Invalid(_("seconds: “%(value)s” is not a length of time.") % {"value": value[:20]})
+    return number
+
+
+def without_nul(text: str) -> str:
+    """Return the text without the one character that PostgreSQL cannot store."""
+    return text.replace("\x00", "")
