@@ -8,6 +8,7 @@ from annotate.views import (
     checkpoints,
     data,
     demonstrate,
+    health,
     home,
     people,
     prompts,
@@ -20,6 +21,7 @@ from annotate.views import (
 urlpatterns: list[URLPattern | URLResolver] = [
     # Everyone
     path("", home.home, name="home"),
+    path("health", health.health, name="health"),
     path("sign-in", account.sign_in, name="sign-in"),
     path("sign-out", account.sign_out, name="sign-out"),
     path("theme", account.theme, name="theme"),
