@@ -67,11 +67,11 @@ def encode_prompt(
         # A system message at the front outlives the turns after it.
         del messages[1 if messages[0]["role"] == "system" and len(messages) > 2 else 0]
         ids = _render(tokenizer, messages)
-    keep = max_tokens
+    keep = len(tokenizer.encode(messages[-1]["content"], add_special_tokens=False))
     while len(ids) > max_tokens and keep > 0:
-        keep -= max(1, len(ids) - max_tokens)
-        content = _cut_middle(tokenizer, messages[-1]["content"], max(0, keep))
-        ids = _render(tokenizer, [{**messages[-1], "content": content}])
+        keep = max(0, keep - (len(ids) - max_tokens))
+        content = _cut_middle(tokenizer, prompt[-1]["content"], keep)
+        ids = _render(tokenizer, [*messages[:-1], {**messages[-1], "content": content}])
     # A template longer than the limit by itself leaves nothing else to cut.
     return ids[-max_tokens:]
 

@@ -1,0 +1,89 @@
+"""Scores and values: where they are read, and that a shared prompt changes nothing."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from trainer.reward_model import (
+    RewardModel,
+    load_reward_model,
+    new_reward_model,
+    pad_completions,
+    save_reward_model,
+)
+from trainer.tokens import Batch, collate, load_tokenizer
+
+PROMPT = [5, 6, 7, 8]
+COMPLETIONS = [[9, 10, 1], [4, 1], [12, 13, 14, 1]]
+
+
+@pytest.fixture
+def model(tiny_policy: Path) -> RewardModel:
+    return new_reward_model(tiny_policy, seed=0)
+
+
+def shared(model: RewardModel) -> torch.Tensor:
+    lengths = torch.tensor([len(c) for c in COMPLETIONS])
+    return model.scores_sharing_prompt(torch.tensor(PROMPT), pad_completions(COMPLETIONS, 0), lengths)
+
+
+def plain(model: RewardModel) -> torch.Tensor:
+    return model.scores(collate([(PROMPT, c) for c in COMPLETIONS], 0))
+
+
+def gradients(model: RewardModel, scores: torch.Tensor) -> list[torch.Tensor]:
+    model.zero_grad()
+    (scores * torch.tensor([1.0, -2.0, 0.5])).sum().backward()
+    return [p.grad.clone() for p in model.parameters()]
+
+
+def test_a_new_head_is_small_and_float32(tiny_policy: Path) -> None:
+    heads = [new_reward_model(tiny_policy, seed).head for seed in range(20)]
+    weights = torch.cat([head.weight.flatten() for head in heads])
+    assert weights.dtype == torch.float32
+    assert weights.std().item() == pytest.approx(33**-0.5, rel=0.1)
+    assert all(head.bias.item() == 0 for head in heads)
+
+
+def test_a_score_is_read_at_eos(model: RewardModel) -> None:
+    ids = torch.tensor([PROMPT + COMPLETIONS[1]])
+    hidden = model.backbone(input_ids=ids).last_hidden_state[0, -1]
+    assert plain(model)[1].item() == pytest.approx(model.head(hidden).item(), abs=1e-5)
+
+
+def test_a_score_is_the_same_alone_or_in_a_batch_with_any_padding(model: RewardModel) -> None:
+    together = plain(model)
+    for completion, score in zip(COMPLETIONS, together, strict=True):
+        alone = collate([(PROMPT, completion)], 0)
+        wider = torch.nn.functional.pad(alone.ids, (0, 6), value=3)
+        padded = Batch(wider, alone.prompt_lengths, alone.lengths)
+        assert model.scores(alone).item() == pytest.approx(score.item(), abs=1e-5)
+        assert model.scores(padded).item() == pytest.approx(score.item(), abs=1e-5)
+
+
+def test_a_shared_prompt_gives_the_same_scores_and_gradients(model: RewardModel) -> None:
+    assert torch.allclose(shared(model), plain(model), atol=1e-5)
+    for one, other in zip(gradients(model, shared(model)), gradients(model, plain(model)), strict=True):
+        assert torch.allclose(one, other, atol=1e-4)
+
+
+def test_values_stand_before_each_completion_token(model: RewardModel) -> None:
+    batch = collate([(PROMPT, COMPLETIONS[0]), (PROMPT, COMPLETIONS[1])], 0)
+    hidden = model.backbone(input_ids=batch.ids).last_hidden_state
+    expected = model.head(hidden)[1, 3:5, 0]
+    values = model.values(batch)
+    assert torch.allclose(values[1, :2], expected, atol=1e-5)
+    assert values[1, 2].item() == 0
+
+
+def test_scores_stay_float32_under_autocast(model: RewardModel) -> None:
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert plain(model).dtype == torch.float32
+
+
+def test_what_is_saved_scores_the_same(model: RewardModel, tiny_policy: Path, tmp_path: Path) -> None:
+    model.head.bias.data.fill_(-3.5)
+    save_reward_model(model, load_tokenizer(tiny_policy), tmp_path)
+    (tmp_path / "podium.json").write_text('{"kind": "reward_model"}')
+    assert torch.equal(plain(load_reward_model(tmp_path)), plain(model))
