@@ -293,6 +293,8 @@ def _spawn(
         text=True,
         pass_fds=[write_end],
         start_new_session=True,
+        # Trainer and engine take turns on the same cores: threads that wait should not spin.
+        env={"OMP_WAIT_POLICY": "PASSIVE", **os.environ},
         cwd=Path(__file__).resolve().parent.parent,
     )
     os.close(write_end)

@@ -27,6 +27,7 @@ class TransformersBackend:
     """A policy in transformers; it draws from the same distribution as vLLM, several times slower."""
 
     def __init__(self, policy_dir: Path, dtype: str) -> None:
+        transformers.utils.logging.disable_progress_bar()
         self._dtype = getattr(torch, dtype)
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
         self.reload(policy_dir)

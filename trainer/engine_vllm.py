@@ -38,6 +38,10 @@ class VllmBackend:
             max_model_len=max_model_len,
             enforce_eager=is_cpu,  # compiling costs 50 s more at the start there and gains nothing
             distributed_executor_backend="uni" if is_cpu else None,
+            # A seeded prompt that is encoded in parts ends vLLM on a processor: its generators cannot
+            # take back the draw made after each part ("CPU Generator does not use offset").
+            enable_chunked_prefill=not is_cpu,
+            max_num_batched_tokens=max(2048, max_model_len) if is_cpu else None,
             logprobs_mode="processed_logprobs",  # raw ones would leave the temperature out
             enable_prefix_caching=True,
             disable_log_stats=True,

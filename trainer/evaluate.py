@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -173,4 +172,4 @@ def _write_lines(path: Path, lines: Sequence[dict[str, object]]) -> None:
     beside.write_text(
         "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8"
     )
-    os.replace(beside, path)
+    beside.replace(path)
