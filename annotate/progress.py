@@ -3,8 +3,11 @@
 from typing import NamedTuple
 
 from django.db.models import Count, F, Q
+from django.db.models.functions import TruncDay
 
-from annotate.models import Campaign, ClaimState, Prompt, RankedCompletion, Sampling
+from annotate.models import Campaign, ClaimState, Prompt, RankedCompletion, Ranking, RunState, Sampling, Stage
+
+ACCURACY = ("accuracy", "accuracy_low", "accuracy_high")
 
 
 class Progress(NamedTuple):
@@ -45,3 +48,26 @@ def comparisons(campaign: Campaign) -> int:
         ranking__prompt__campaign=campaign, ranking__state=ClaimState.SUBMITTED
     )
     return ranked.filter(ranking__ranked_completions__rank__gt=F("rank")).count()
+
+
+def history(campaign: Campaign) -> list[tuple[int, dict[str, float]]]:
+    """Return the rankings so far and each reward model's held-out accuracy, by time in Unix seconds."""
+    submitted = Ranking.objects.filter(prompt__campaign=campaign, state=ClaimState.SUBMITTED)
+    by_day = (
+        submitted.order_by()
+        .annotate(day=TruncDay("submitted_at"))
+        .values_list("day")
+        .annotate(Count("pk"))
+        .order_by("day")
+    )
+    points: list[tuple[int, dict[str, float]]] = []
+    total = 0
+    for day, count in by_day:
+        total += count
+        points.append((int(day.timestamp()), {"rankings": total}))
+    runs = campaign.runs.filter(stage=Stage.REWARD, state=RunState.SUCCEEDED, result__has_key="accuracy")
+    for finished_at, result in runs.values_list("finished_at", "result"):
+        assert finished_at is not None, "the database lets no run end without its time"
+        numbers = {name: result[name] for name in ACCURACY if name in result}
+        points.append((int(finished_at.timestamp()), numbers))
+    return sorted(points, key=lambda point: point[0])

@@ -47,6 +47,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("campaigns", campaigns.campaign_list, name="campaigns"),
     path("campaigns/new", campaigns.create, name="campaign-create"),
     path("campaigns/<int:pk>", campaigns.campaign_page, name="campaign"),
+    path("campaigns/<int:pk>/metrics", campaigns.metrics, name="campaign-metrics"),
     path("campaigns/<int:pk>/settings", campaigns.settings, name="campaign-settings"),
     path("campaigns/<int:pk>/instructions", campaigns.instructions, name="campaign-instructions"),
     path("campaigns/<int:pk>/members", campaigns.members, name="campaign-members"),

@@ -1,4 +1,4 @@
-// Live plots of a run: reads its metrics as JSON and draws one plot for each family of them.
+// Live plots of a run or a campaign: reads its metrics as JSON and draws one plot for each family of them.
 "use strict";
 
 (() => {
@@ -39,13 +39,20 @@
       title,
       width: width(),
       height: 220,
-      scales: { x: { time: false } },
-      axes: [axis, { ...axis, size: 64 }],
+      scales: { x: { time: "time" in place.dataset } },
+      axes: [axis, { ...axis, size: 64, values: (_plot, splits) => splits.map(tick) }],
       series: [{ label: place.dataset.step }, ...names.map(line)],
     };
   }
 
-  const width = () => Math.max(240, Math.min(place.clientWidth, 520));
+  // As many plots side by side as fit, each of a width that fills the row.
+  function width() {
+    const gap = 18;
+    const columns = Math.max(1, Math.floor((place.clientWidth + gap) / 380));
+    return Math.floor((place.clientWidth + gap) / columns) - gap - 2;
+  }
+
+  const tick = (value) => (value !== 0 && Math.abs(value) < 0.001 ? value.toExponential(1) : +value.toPrecision(4));
 
   function draw(title, names) {
     const old = plots.get(title);

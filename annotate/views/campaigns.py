@@ -2,7 +2,7 @@
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import HttpResponse
+from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -13,7 +13,7 @@ from annotate.access import SignedInRequest, for_researchers
 from annotate.actions import campaigns, sampling
 from annotate.admin_forms import CampaignForm, InstructionsForm, MembersForm
 from annotate.models import EngineStatus, Prompt, Sampling, current_policy
-from annotate.progress import progress
+from annotate.progress import ACCURACY, history, progress
 
 PROMPTS_A_PAGE = 50
 
@@ -51,6 +51,15 @@ def campaign_page(request: SignedInRequest, pk: int) -> HttpResponse:
         "runs": campaign.runs.select_related("checkpoint")[:8],
     }
     return render(request, "campaigns/campaign.html", context)
+
+
+@require_GET
+@for_researchers
+def metrics(request: SignedInRequest, pk: int) -> JsonResponse:
+    """Answer what the campaign's plots show, in the shape of a run's metrics."""
+    campaign = access.campaign(request.user, pk)
+    families = {_("Rankings submitted"): ["rankings"], _("Held-out accuracy"): list(ACCURACY)}
+    return JsonResponse({"steps": history(campaign), "families": families, "is_more": False})
 
 
 @require_http_methods(["GET", "POST"])

@@ -67,7 +67,7 @@ def run_page(request: SignedInRequest, pk: int) -> HttpResponse:
 def status(request: SignedInRequest, pk: int) -> HttpResponse:
     """Answer the part of the run's page that changes; once the run is over, ask for the whole page anew."""
     run = access.run(request.user, pk)
-    response = render(request, "runs/_status.html", {"run": run, **said_so_far(run)})
+    response = render(request, "runs/_progress.html", {"run": run, **said_so_far(run)})
     if not run.is_alive:
         response["HX-Refresh"] = "true"
     return response

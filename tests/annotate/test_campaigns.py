@@ -1,7 +1,20 @@
 """Researchers' pages of a campaign: making it, its settings, instructions, members and prompts."""
 
+from datetime import UTC, datetime
+
 from annotate.actions.campaigns import create_campaign
-from annotate.models import AuditEntry, Campaign, Checkpoint, CheckpointKind, Sampling, User, current_policy
+from annotate.models import (
+    AuditEntry,
+    Campaign,
+    Checkpoint,
+    CheckpointKind,
+    Prompt,
+    Ranking,
+    Run,
+    Sampling,
+    User,
+    current_policy,
+)
 from tests.people import client_of
 from tests.rows import make_prompt, sampled_prompt
 
@@ -90,6 +103,26 @@ def test_the_page_counts_what_is_there(rosa: User, campaign: Campaign) -> None:
     assert "0 of 1 rankings" in text
     assert "Sampling failed" in text
     assert "No sampling worker has been seen yet" in text
+
+
+def submit(prompt: Prompt, labeler: User, day: int) -> None:
+    at = datetime(2026, 3, day, 12, tzinfo=UTC)
+    Ranking.objects.create(prompt=prompt, labeler=labeler, slot=day, state="submitted", submitted_at=at)
+
+
+def test_its_plots_show_rankings_so_far_and_accuracies(
+    rosa: User, campaign: Campaign, lena: User, lars: User
+) -> None:
+    prompt = sampled_prompt(campaign)
+    submit(prompt, lena, day=1)
+    submit(prompt, lars, day=2)
+    done = datetime(2026, 3, 3, tzinfo=UTC)
+    result = {"accuracy": 0.7, "accuracy_low": 0.6, "accuracy_high": 0.8, "prompts": 9}
+    Run.objects.create(campaign=campaign, stage="reward", state="succeeded", finished_at=done, result=result)
+    said = client_of(rosa).get(f"/campaigns/{campaign.pk}/metrics").json()
+    del result["prompts"]
+    assert [numbers for _time, numbers in said["steps"]] == [{"rankings": 1}, {"rankings": 2}, result]
+    assert said["steps"][2][0] == int(done.timestamp())
 
 
 def test_failed_prompts_are_shown_and_tried_again(rosa: User, campaign: Campaign) -> None:

@@ -10,6 +10,7 @@ RESEARCH = [
     "/campaigns",
     "/campaigns/new",
     "/campaigns/{campaign}",
+    "/campaigns/{campaign}/metrics",
     "/campaigns/{campaign}/settings",
     "/campaigns/{campaign}/instructions",
     "/campaigns/{campaign}/members",
