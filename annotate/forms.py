@@ -43,9 +43,11 @@ class PlainForm(CategoryForm):
     field_order = ["text", "category"]
 
 
-class UseCaseForm(PlainForm):
+class UseCaseForm(forms.Form):
+    """A prompt for a use case, which says its category as well."""
+
     use_case = forms.ChoiceField(label=gettext_lazy("Use case"), choices=USE_CASES, widget=forms.RadioSelect)
-    field_order = ["use_case", "text", "category"]
+    text = forms.CharField(label=gettext_lazy("Prompt"), widget=forms.Textarea, strip=False)
 
 
 class FewShotForm(CategoryForm):

@@ -35,8 +35,8 @@
       better += letters.length;
       return filled(letters.length > 1 ? words.tied : words.alone, letters, place);
     });
-    if (unranked.length && parts.length) parts.push(filled(words.unranked, unranked, ""));
-    order.textContent = parts.join(words.comma);
+    const rest = unranked.length ? [filled(words.unranked, unranked, "")] : [];
+    order.textContent = parts.length ? [parts.join(words.comma), ...rest].join(". ") : "";
   }
 
   function showRanks() {
@@ -62,9 +62,15 @@
   }
 
   for (const list of board.querySelectorAll("[data-rank]")) {
-    new Sortable(list, { group: "ranks", animation: 120, onEnd: dropped });
+    // Its own dragging instead of the browser's, so that a finger and a mouse do the same.
+    new Sortable(list, { group: "ranks", animation: 120, forceFallback: true, onEnd: dropped });
   }
-  form.addEventListener("change", () => { showRanks(); countFlags(); });
+  form.addEventListener("change", (event) => {
+    // The board sends a "change" of its own in the middle of a drag.
+    if (board.contains(event.target)) return;
+    showRanks();
+    countFlags();
+  });
   board.hidden = false;
   showRanks();
   countFlags();

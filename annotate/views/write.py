@@ -1,6 +1,7 @@
 """Writing a prompt: a single request, a few-shot prompt, or one for a use case."""
 
 from django.contrib import messages
+from django.forms import Form
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -10,7 +11,7 @@ from annotate import access
 from annotate.access import SignedInRequest
 from annotate.actions import prompts
 from annotate.errors import Invalid
-from annotate.forms import CategoryForm, FewShotForm, PlainForm, UseCaseForm, pairs
+from annotate.forms import FewShotForm, PlainForm, UseCaseForm, pairs
 from annotate.models import Campaign, Kind
 
 PAIRS_SHOWN = 3
@@ -27,8 +28,9 @@ def write_prompt(request: SignedInRequest, campaign_pk: int) -> HttpResponse:
     data = form.cleaned_data
     turns = [{"role": "user", "content": data["text"]}]
     use_case = data.get("use_case", "")
+    category = data.get("category", use_case)
     try:
-        prompt = prompts.write_prompt(campaign, request.user, kind, turns, use_case, data["category"])
+        prompt = prompts.write_prompt(campaign, request.user, kind, turns, use_case, category)
     except Invalid as error:
         form.add_error("text", str(error))
         return page(request, campaign, kind, form)
@@ -51,7 +53,7 @@ def write_few_shot(request: SignedInRequest, campaign_pk: int) -> HttpResponse:
     return redirect("prompts")
 
 
-def page(request: SignedInRequest, campaign: Campaign, kind: Kind, form: CategoryForm) -> HttpResponse:
+def page(request: SignedInRequest, campaign: Campaign, kind: Kind, form: Form) -> HttpResponse:
     typed = pairs(request.POST)
     context = {
         "campaign": campaign,
