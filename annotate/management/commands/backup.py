@@ -56,5 +56,5 @@ def _write(path: Path, mode: str) -> None:
 
 def _without_unfinished(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
     parts = Path(member.name).parts
-    unfinished = any(part.endswith((".partial", ".lock")) for part in parts)
+    unfinished = any(part.endswith((".partial", ".lock", ".preparing")) for part in parts)
     return None if unfinished else member
