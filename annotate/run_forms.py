@@ -9,9 +9,15 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from annotate import configs
+from annotate.actions.runs import newest_reward_model
 from annotate.models import Campaign, Checkpoint, CheckpointKind, Stage, current_policy
 
 PREFIX = "config-"
+
+NOTHING_TO_LOAD = {
+    "policy": gettext_lazy("No policy is here yet; `manage.py prepare_base` prepares the base policy."),
+    "reward_model": gettext_lazy("None is here yet: start a run of the stage Reward model first."),
+}
 
 
 class StartForm(forms.Form):
@@ -21,7 +27,7 @@ class StartForm(forms.Form):
         label=gettext_lazy("Policy to begin with"), queryset=Checkpoint.objects.none(), empty_label=None
     )
     reward_model = forms.ModelChoiceField(
-        label=gettext_lazy("Reward model"), queryset=Checkpoint.objects.none(), empty_label=None
+        label=gettext_lazy("Reward model"), queryset=Checkpoint.objects.none(), empty_label="–"
     )
     pretraining = forms.CharField(
         label=gettext_lazy("Pretraining text"),
@@ -31,10 +37,11 @@ class StartForm(forms.Form):
     )
 
     def __init__(self, campaign: Campaign, stage: str, preset: str, data: Any = None, **initial: Any) -> None:
-        super().__init__(data, initial={"policy": current_policy(campaign), **initial})
+        begins_with = {"policy": current_policy(campaign), "reward_model": newest_reward_model(campaign)}
+        super().__init__(data, initial=begins_with | initial)
         self.stage, self.preset = stage, preset
-        self.fields["policy"].queryset = loadable(campaign, CheckpointKind.POLICY)  # type: ignore[attr-defined] # set on fields of one class, known above
-        self.fields["reward_model"].queryset = loadable(campaign, CheckpointKind.REWARD_MODEL)  # type: ignore[attr-defined] # the same
+        self.offer("policy", loadable(campaign, CheckpointKind.POLICY))
+        self.offer("reward_model", loadable(campaign, CheckpointKind.REWARD_MODEL))
         if stage == Stage.EVALUATE:
             self.fields["reward_model"].required = False
         elif stage != Stage.PPO:
@@ -44,6 +51,13 @@ class StartForm(forms.Form):
         values = configs.preset(stage, preset)
         for name, schema in settings_of(stage).items():
             self.fields[PREFIX + name] = config_field(name, schema, values[name])
+
+    def offer(self, name: str, rows: QuerySet[Checkpoint]) -> None:
+        field = self.fields[name]
+        assert isinstance(field, forms.ModelChoiceField), f"{name} chooses a checkpoint"
+        field.queryset = rows
+        if not rows:
+            field.help_text = NOTHING_TO_LOAD[name]
 
     def asked(self) -> dict[str, Any]:
         """Return what was asked for, as the action start_run takes it."""

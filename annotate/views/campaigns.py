@@ -47,7 +47,7 @@ def campaign_page(request: SignedInRequest, pk: int) -> HttpResponse:
         "progress": progress(campaign),
         "policy": policy,
         "lineage": policy.lineage if policy else [],
-        "engines": EngineStatus.objects.order_by("-seen_at"),
+        "engines": EngineStatus.objects.order_by("-seen_at")[:3],
         "runs": campaign.runs.select_related("checkpoint")[:8],
     }
     return render(request, "campaigns/campaign.html", context)
@@ -59,7 +59,10 @@ def metrics(request: SignedInRequest, pk: int) -> JsonResponse:
     """Answer what the campaign's plots show, in the shape of a run's metrics."""
     campaign = access.campaign(request.user, pk)
     families = {_("Rankings submitted"): ["rankings"], _("Held-out accuracy"): list(ACCURACY)}
-    return JsonResponse({"steps": history(campaign), "families": families, "is_more": False})
+    steps = history(campaign)
+    named = {name for _time, numbers in steps for name in numbers}
+    drawn = {title: names for title, names in families.items() if named.intersection(names)}
+    return JsonResponse({"steps": steps, "families": drawn, "is_more": False})
 
 
 @require_http_methods(["GET", "POST"])

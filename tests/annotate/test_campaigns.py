@@ -123,6 +123,7 @@ def test_its_plots_show_rankings_so_far_and_accuracies(
     del result["prompts"]
     assert [numbers for _time, numbers in said["steps"]] == [{"rankings": 1}, {"rankings": 2}, result]
     assert said["steps"][2][0] == int(done.timestamp())
+    assert said["families"].keys() == {"Rankings submitted", "Held-out accuracy"}
 
 
 def test_failed_prompts_are_shown_and_tried_again(rosa: User, campaign: Campaign) -> None:

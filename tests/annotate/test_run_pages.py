@@ -3,7 +3,7 @@
 import pytest
 from django.utils import timezone
 
-from annotate.models import Campaign, Checkpoint, CheckpointKind, Run, RunMetric, RunState, User
+from annotate.models import Campaign, Checkpoint, CheckpointKind, Prompt, Run, RunMetric, RunState, User
 from annotate.run_forms import StartForm
 from tests.people import client_of
 from tests.rows import make_prompt
@@ -72,6 +72,21 @@ def test_a_stage_without_its_data_says_what_is_missing(
     answer = client_of(rosa).post(url, typed(campaign, "reward"))
     assert answer.status_code == 422
     assert "no submitted ranking gives one yet" in answer.text
+
+
+def test_the_form_says_what_must_come_first(rosa: User, campaign: Campaign) -> None:
+    text = client_of(rosa).get(f"/campaigns/{campaign.pk}/runs/start/ppo").text
+    assert "manage.py prepare_base" in text
+    assert "start a run of the stage Reward model first" in text
+
+
+def test_an_evaluation_can_go_without_a_reward_model(
+    rosa: User, campaign: Campaign, policy: Checkpoint
+) -> None:
+    Prompt.objects.filter(pk=make_prompt(campaign).pk).update(split="valid")
+    sent = typed(campaign, "evaluate") | {"reward_model": ""}
+    client_of(rosa).post(f"/campaigns/{campaign.pk}/runs/start/evaluate", sent)
+    assert Run.objects.get().reward_model is None
 
 
 def test_there_is_no_such_stage_or_preset(rosa: User, campaign: Campaign) -> None:
