@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from tests.trainer.conftest import make_tokenizer
 
+from tests.trainer.conftest import make_tokenizer
 from trainer.tokens import (
     collate,
     completion_ids,

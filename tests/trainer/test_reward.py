@@ -1,0 +1,201 @@
+"""The reward stage: all comparisons of a prompt at once, resumed exactly, centred."""
+
+import json
+import math
+from collections.abc import Iterator
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from trainer import checkpoints, reward
+from trainer.config import RewardConfig
+from trainer.data import BadInput, Ranking
+from trainer.rankings import JudgedPrompt, comparisons_of, judged_prompts
+from trainer.reward import centre, plain_scores, shares_prompt, train_reward
+from trainer.reward_model import load_reward_model, new_reward_model
+from trainer.tokens import load_tokenizer
+
+CONFIG = RewardConfig(batch_size=4, lr=3e-3, save_every=2, valid_every=2, valid_fraction=0.25)
+WORDS = ("yes", "no thank you", "perhaps, but not today", "well")
+
+
+def ranking(number: int) -> dict[str, object]:
+    """Return a ranking that prefers the shorter completion, its last two tied."""
+    texts = sorted(WORDS, key=lambda word: (len(word) * (number + 3)) % 7)
+    order = sorted(texts, key=len)
+    return {
+        "id": f"r{number}",
+        "prompt": [{"role": "user", "content": f"Question {number}?"}],
+        "completions": [{"text": text, "policy": "p"} for text in texts],
+        "ranks": [min(order.index(text) + 1, 3) for text in texts],
+        "demonstration": f"Answer {number}.",
+    }
+
+
+@pytest.fixture
+def rankings(tmp_path: Path) -> Path:
+    path = tmp_path / "rankings.jsonl"
+    path.write_text("".join(json.dumps(ranking(i)) + "\n" for i in range(24)))
+    return path
+
+
+def row(ranks: list[int], *texts: str, prompt: str = "Q") -> Ranking:
+    messages = ({"role": "user", "content": prompt},)
+    return Ranking("r", messages, None, texts, tuple(ranks), None)
+
+
+def facts(checkpoint: Path) -> dict[str, object]:
+    return json.loads((checkpoint / "podium.json").read_text())["result"]
+
+
+def test_comparisons_are_all_pairs_but_ties() -> None:
+    assert comparisons_of([2, 1, 2], [0, 1, 2]) == [(1, 0), (1, 2)]
+    assert comparisons_of([1, 1], [0, 1]) == []
+    assert len(comparisons_of(range(1, 10), range(9))) == len(list(combinations(range(9), 2)))
+
+
+def test_one_prompt_is_one_element_whoever_ranked_it(tiny_policy: Path) -> None:
+    rows = [row([1, 2], "a", "b"), row([2, 1], "b", "c"), row([1, 1], "x", "y", prompt="tie")]
+    (judged,) = judged_prompts(rows, load_tokenizer(tiny_policy), 100, 100)
+    assert len(judged.completions) == 3, "the completion they share is encoded once"
+    assert judged.comparisons == [(0, 1), (2, 1)]
+
+
+def test_completions_that_are_equal_once_cut_give_no_comparison(tiny_policy: Path) -> None:
+    rows = [row([1, 2], "same start, one end", "same start, other end")]
+    assert judged_prompts(rows, load_tokenizer(tiny_policy), 100, 6) == []
+
+
+def test_k_completions_are_encoded_k_times(tiny_policy: Path, monkeypatch) -> None:
+    model = new_reward_model(tiny_policy, seed=0)
+    seen = []
+    monkeypatch.setattr(
+        model, "scores", lambda batch: seen.append(len(batch.ids)) or torch.zeros(len(batch.ids))
+    )
+    completions = [[i, 1] for i in range(5, 14)]
+    nine = JudgedPrompt([5, 6], completions, comparisons_of(range(9), range(9)))
+    plain_scores(model, [nine], 0)
+    assert seen == [9], "not 72, two for each of 36 comparisons"
+
+
+def one_step(tiny_policy: Path, rankings: Path, folder: Path, **changes: object) -> dict:
+    config = CONFIG.model_copy(update={"batch_size": 32, "save_every": 99, **changes})
+    train_reward(config, policy=tiny_policy, rankings=rankings, demonstrations=None, out=folder)
+    return load_file(folder / "model.safetensors")
+
+
+def test_micro_batches_and_sharing_change_no_weight(
+    tiny_policy: Path, rankings: Path, tmp_path: Path
+) -> None:
+    expected = one_step(tiny_policy, rankings, tmp_path / "a", share_prompt="never")
+    ways = {"share_prompt": "never", "micro_batch_tokens": 90}, {"share_prompt": "always"}
+    for number, way in enumerate(ways):
+        weights = one_step(tiny_policy, rankings, tmp_path / str(number), **way)
+        # Adam's first step is lr * sign(gradient) where the gradient is not tiny.
+        far = max((expected[name] - weights[name]).abs().max().item() for name in expected)
+        assert far < 0.1 * CONFIG.lr
+
+
+def test_it_learns_a_rule_and_says_how_sure_it_is(tiny_policy: Path, rankings: Path, tmp_path: Path) -> None:
+    config = CONFIG.model_copy(update={"epochs": 8})
+    train_reward(config, policy=tiny_policy, rankings=rankings, demonstrations=None, out=tmp_path / "rm")
+    result = facts(tmp_path / "rm")
+    assert result["accuracy"] > 0.9
+    assert result["accuracy_low"] <= result["accuracy"] <= result["accuracy_high"]
+    assert result["comparisons"] == 5 * result["prompts"] and result["ties"] == result["prompts"]
+    assert result["held_out"] == "hash"
+    assert not list(tmp_path.glob("rm.partial"))
+
+
+def test_demonstrations_score_zero_on_average(tiny_policy: Path) -> None:
+    tokenizer, model = load_tokenizer(tiny_policy), new_reward_model(tiny_policy, seed=0)
+    rows = [reward.Demonstration("d", row([1, 2], "", "").prompt, None, w) for w in WORDS]
+    judged = judged_prompts([row([1, 2, 3, 4], *WORDS)], tokenizer, 1024, 1024)
+    before = plain_scores(model, judged, 0)[0].detach()
+    centre(model, rows, tokenizer, CONFIG)
+    after = plain_scores(model, judged, 0)[0].detach()
+    assert abs(after.mean().item()) < 1e-4 < abs(before.mean().item())
+    assert torch.allclose(after.diff(), before.diff(), atol=1e-6)
+
+
+def test_only_the_last_layers_learn_when_told_so(tiny_policy: Path, rankings: Path, tmp_path: Path) -> None:
+    trained = one_step(tiny_policy, rankings, tmp_path / "rm", trained_layers=1)
+    begun = dict(new_reward_model(tiny_policy, 0).backbone.named_parameters())
+    moved = {name for name, weight in trained.items() if not torch.equal(weight, begun[name])}
+    assert moved == {n for n in trained if n.startswith("layers.1.") or n == "norm.weight"}
+
+
+class Killed(BaseException):
+    """Stands for the end of the process: nothing may catch it."""
+
+
+@pytest.fixture
+def killed_after_save(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    save_state = checkpoints.save_state
+
+    def save_and_die(*arguments: object) -> None:
+        save_state(*arguments)
+        raise Killed
+
+    monkeypatch.setattr(checkpoints, "save_state", save_and_die)
+
+
+def test_a_killed_run_goes_on_bit_for_bit(
+    tiny_policy: Path, rankings: Path, tmp_path: Path, killed_after_save, monkeypatch
+) -> None:
+    def run(out: Path) -> None:
+        train_reward(CONFIG, policy=tiny_policy, rankings=rankings, demonstrations=None, out=out)
+
+    with pytest.raises(Killed):
+        run(tmp_path / "killed")
+    assert not (tmp_path / "killed").exists()
+    monkeypatch.undo()
+    run(tmp_path / "killed")
+    run(tmp_path / "whole")
+    for name in ("model.safetensors", "head.safetensors"):
+        whole, resumed = (load_file(tmp_path / run / name) for run in ("whole", "killed"))
+        assert all(torch.equal(whole[key], resumed[key]) for key in whole)
+    steps = [json.loads(line) for line in (tmp_path / "killed/metrics.jsonl").open()]
+    assert [s["step"] for s in steps if "loss" in s] == list(range(1, steps[0]["total"] + 1))
+
+
+def test_a_model_that_cannot_share_its_prompt_falls_back(
+    tiny_policy: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = new_reward_model(tiny_policy, seed=0)
+    judged = JudgedPrompt([5] * 50, [[6, 1], [7, 1], [8, 1]], [(0, 1), (1, 2)])
+    assert shares_prompt(model, [judged], "auto", 0)
+    assert not shares_prompt(model, [judged], "never", 0)
+    monkeypatch.setattr(reward, "shared_scores", lambda *_: torch.zeros(3))
+    assert not shares_prompt(model, [judged], "auto", 0)
+    assert "cannot share" in caplog.text
+
+
+def test_a_short_prompt_is_not_worth_sharing(tiny_policy: Path) -> None:
+    judged = JudgedPrompt([5], [[6] * 30 + [1], [7] * 30 + [1]], [(0, 1)])
+    assert not shares_prompt(new_reward_model(tiny_policy, 0), [judged], "auto", 0)
+
+
+def test_rankings_of_ties_alone_are_refused(tiny_policy: Path, tmp_path: Path) -> None:
+    tied = ranking(0) | {"ranks": [1, 1, 1, 1]}
+    (tmp_path / "ties.jsonl").write_text(json.dumps(tied))
+    with pytest.raises(BadInput, match="every ranking is a tie"):
+        train_reward(
+            CONFIG.model_copy(update={"valid_fraction": 0.0}),
+            policy=tiny_policy,
+            rankings=tmp_path / "ties.jsonl",
+            demonstrations=None,
+            out=tmp_path / "rm",
+        )
+
+
+def test_a_new_reward_model_begins_near_the_loss_of_a_coin(
+    tiny_policy: Path, rankings: Path, tmp_path: Path
+) -> None:
+    one_step(tiny_policy, rankings, tmp_path / "rm")
+    first = json.loads((tmp_path / "rm/metrics.jsonl").read_text().splitlines()[0])
+    assert first["loss"] == pytest.approx(math.log(2), abs=0.4)
+    assert load_reward_model(tmp_path / "rm").head.bias.item() != 0
