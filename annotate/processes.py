@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import FrameType
 
 from django.conf import settings
 
@@ -44,9 +45,12 @@ def everything(host: str, port: int) -> dict[str, list[str]]:
     return {"web": web(host, port), **workers, "beat": beat()}
 
 
-def start(arguments: Sequence[str]) -> "subprocess.Popen[bytes]":
+def start(arguments: Sequence[str], **environment: str) -> "subprocess.Popen[bytes]":
     """Start one part in a session of its own: Ctrl-C reaches its parent alone, which stops it in order."""
-    return subprocess.Popen([sys.executable, "-m", *arguments], cwd=settings.BASE_DIR, start_new_session=True)
+    command = [sys.executable, "-m", *arguments]
+    return subprocess.Popen(
+        command, cwd=settings.BASE_DIR, env={**os.environ, **environment}, start_new_session=True
+    )
 
 
 def stop(children: Mapping[str, "subprocess.Popen[bytes]"]) -> list[str]:
@@ -67,15 +71,27 @@ def stop(children: Mapping[str, "subprocess.Popen[bytes]"]) -> list[str]:
 
 
 @contextmanager
-def running(parts: Mapping[str, Sequence[str]]) -> Iterator[Children]:
+def running(parts: Mapping[str, Sequence[str]], **environment: str) -> Iterator[Children]:
     """Run these parts for as long as the block lasts."""
     children: Children = {}
     try:
         for name, arguments in parts.items():
-            children[name] = start(arguments)
+            children[name] = start(arguments, **environment)
         yield children
     finally:
         stop(children)
+
+
+def leave_on_signals() -> None:
+    """Turn Ctrl-C and SIGTERM into SystemExit, so that `finally` tidies up; a second one changes nothing."""
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, signal.SIG_IGN)
+        raise SystemExit(128 + number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, leave)
 
 
 def free_port(host: str) -> int:

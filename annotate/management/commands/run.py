@@ -1,10 +1,8 @@
 """Start everything on this machine: web, workers and beat, on the embedded servers unless URLs are set."""
 
 import os
-import signal
 import time
 from argparse import ArgumentParser
-from types import FrameType
 from typing import Any
 
 from django.core.management import call_command
@@ -26,8 +24,7 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=int, default=os.environ.get("PORT", "8000"))
 
     def handle(self, *, host: str, port: int, **options: Any) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, leave)
+        processes.leave_on_signals()
         children: processes.Children = {}
         try:
             processes.refuse_a_taken_port(host, port)
@@ -67,10 +64,3 @@ class Command(BaseCommand):
     def say(self, line: str) -> None:
         self.stdout.write(line)
         self.stdout.flush()
-
-
-def leave(number: int, frame: FrameType | None) -> None:
-    """End the supervision; a second signal while parts are stopping changes nothing."""
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, signal.SIG_IGN)
-    raise SystemExit(0)
