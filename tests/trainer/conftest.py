@@ -1,11 +1,16 @@
 """A two-layer model with random weights and a byte tokenizer: whole stages in a second."""
 
+import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from trainer.engine import Engine, start_engine
+from trainer.reward_model import new_reward_model, save_reward_model
 
 # Matrices this small are slower on two threads than on one.
 torch.set_num_threads(1)
@@ -52,3 +57,20 @@ def make_policy(folder: Path, *, tied: bool = True) -> Path:
 def tiny_policy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A policy folder with tied embeddings, shared by all tests: read it only."""
     return make_policy(tmp_path_factory.mktemp("tiny") / "policy")
+
+
+@pytest.fixture(scope="session")
+def tiny_reward_model(tiny_policy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A reward model's folder on the tiny policy, its head random: read it only."""
+    folder = tmp_path_factory.mktemp("tiny") / "reward"
+    folder.mkdir()
+    save_reward_model(new_reward_model(tiny_policy, 1), make_tokenizer(), folder)
+    (folder / "podium.json").write_text(json.dumps({"kind": "reward_model"}))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_engine(tiny_policy: Path) -> Iterator[Engine]:
+    """The fallback engine on the tiny policy, shared: a test that syncs must put it back."""
+    with start_engine(tiny_policy, engine="transformers", max_model_len=128) as engine:
+        yield engine
