@@ -48,9 +48,9 @@ class Sampler:
         """
         if self._engine is None or self._engine.policy_dir != policy_dir:
             self.close()
-            self._tokenizer = load_tokenizer(policy_dir)
             room = min(self._max_tokens, longest(policy_dir) or self._max_tokens)
             self._engine = start_engine(policy_dir, engine=self._name, dtype=self._dtype, max_model_len=room)
+            self._tokenizer = load_tokenizer(policy_dir)
         return self._engine.description
 
     def sample(self, asked: Sequence[Asked], sampling: Sampling) -> Iterator[Answered | Refused]:
@@ -83,6 +83,7 @@ class Sampler:
 
 
 def longest(policy_dir: Path) -> int | None:
-    """Return how many tokens the policy was made for, where its config says so."""
-    limit = json.loads((policy_dir / "config.json").read_text()).get("max_position_embeddings")
+    """Return how many tokens the policy was made for, where it has a config that says so."""
+    path = policy_dir / "config.json"
+    limit = json.loads(path.read_text()).get("max_position_embeddings") if path.exists() else None
     return limit if isinstance(limit, int) else None
