@@ -125,7 +125,7 @@ def check_pairs(instruction: str, pairs: Sequence[Pair]) -> None:
 def split_of(author: User) -> Split:
     """Return the split that all of this person's prompts stand in, fixed when they write their first.
 
-    The first authors' prompts train; the third author's and then about one author's in five are held out.
+    The first authors' prompts train; those of the third and then of every fifth author are held out.
     """
     if not author.split:
         settled = User.objects.exclude(split="")

@@ -1,0 +1,105 @@
+"""Demonstrations: claiming, drafting, submitting and skipping over HTTP."""
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from annotate.actions import demonstrations
+from annotate.models import Campaign, ClaimState, Demonstration, User
+from tests.people import client_of
+from tests.rows import POLICY_NAME, make_prompt, sampled_prompt
+
+
+@pytest.fixture
+def demonstration(campaign: Campaign, lena: User) -> Demonstration:
+    sampled_prompt(campaign)
+    claimed = demonstrations.claim_next(campaign, lena)
+    assert claimed is not None
+    return claimed
+
+
+@pytest.fixture
+def client(lena: User) -> Client:
+    return client_of(lena)
+
+
+def test_others_prompts_come_first_and_own_ones_are_allowed(campaign: Campaign, lena: User) -> None:
+    own = make_prompt(campaign, author=lena)
+    other = make_prompt(campaign)
+    client = client_of(lena)
+    client.post(f"/demonstrate/{campaign.pk}")
+    first = Demonstration.objects.get()
+    assert first.prompt == other
+    client.post(f"/demonstrations/{first.pk}/submit", {"text": "The Rhine."})
+    assert Demonstration.objects.get(state=ClaimState.CLAIMED).prompt == own
+
+
+def test_the_page_does_not_name_the_policy(client: Client, demonstration: Demonstration) -> None:
+    page = client.get(f"/demonstrations/{demonstration.pk}").content.decode()
+    assert "Name a river." in page
+    assert POLICY_NAME not in page
+
+
+def test_a_draft_is_kept_and_comes_back(client: Client, demonstration: Demonstration) -> None:
+    url = f"/demonstrations/{demonstration.pk}"
+    assert client.post(f"{url}/draft", {"text": "The Rh", "seconds": "4"}).status_code == 204
+    assert "The Rh</textarea>" in client.get(url).content.decode()
+
+
+def test_it_submits_and_the_same_text_again_changes_nothing(
+    client: Client, demonstration: Demonstration
+) -> None:
+    url = f"/demonstrations/{demonstration.pk}/submit"
+    assert client.post(url, {"text": " The Rhine.\n"})["Location"] == "/"
+    before = Demonstration.objects.get()
+    assert (before.state, before.text) == (ClaimState.SUBMITTED, "The Rhine.")
+    client.post(url, {"text": "The Rhine."})
+    assert Demonstration.objects.get().submitted_at == before.submitted_at
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [(" ", "Demonstration: write"), ("x" * 20_001, "20001 characters")]
+)
+def test_an_empty_or_too_long_text_is_refused(
+    client: Client, demonstration: Demonstration, text: str, message: str
+) -> None:
+    answer = client.post(f"/demonstrations/{demonstration.pk}/submit", {"text": text})
+    assert answer.status_code == 422
+    assert message in answer.content.decode()
+    assert text in answer.content.decode()
+    assert Demonstration.objects.get().state == ClaimState.CLAIMED
+
+
+def test_a_frozen_demonstration_cannot_be_changed(client: Client, demonstration: Demonstration) -> None:
+    url = f"/demonstrations/{demonstration.pk}/submit"
+    client.post(url, {"text": "The Rhine."})
+    Demonstration.objects.update(frozen_at=timezone.now())
+    assert client.post(url, {"text": "The Po."}).status_code == 409
+    assert Demonstration.objects.get().text == "The Rhine."
+
+
+def test_skipping_takes_a_reason(client: Client, demonstration: Demonstration) -> None:
+    url = f"/demonstrations/{demonstration.pk}/skip"
+    assert client.post(url, {"reason": "x" * 301}).status_code == 422
+    client.post(url, {"reason": "I know no rivers."})
+    assert Demonstration.objects.get().state == ClaimState.SKIPPED
+
+
+def test_nobody_else_reads_or_writes_a_demonstration(
+    campaign: Campaign, demonstration: Demonstration, lars: User, sten: User
+) -> None:
+    client = client_of(lars)
+    assert client.get(f"/demonstrations/{demonstration.pk}").status_code == 404
+    for way in ("draft", "submit", "skip"):
+        assert client.post(f"/demonstrations/{demonstration.pk}/{way}", {"text": "Mine"}).status_code == 404
+    assert client_of(sten).post(f"/demonstrate/{campaign.pk}").status_code == 404
+    assert Demonstration.objects.get().text == ""
+
+
+def test_reading_does_not_post_and_posting_does_not_read(
+    client: Client, demonstration: Demonstration
+) -> None:
+    assert client.post(f"/demonstrations/{demonstration.pk}").status_code == 405
+    for way in ("draft", "submit", "skip"):
+        assert client.get(f"/demonstrations/{demonstration.pk}/{way}").status_code == 405
+    assert client.get(f"/demonstrate/{demonstration.prompt.campaign_id}").status_code == 405
