@@ -1,0 +1,74 @@
+"""Sampling to a file, and held-out prompts with their scores."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from trainer.config import EvaluateConfig, SampleConfig
+from trainer.data import BadInput
+from trainer.evaluate import evaluate, sample
+from trainer.reward_model import load_reward_model
+from trainer.tokens import collate, encode_prompt, load_tokenizer
+
+LIMITS = {"max_prompt_tokens": 60, "max_completion_tokens": 12, "engine": "transformers"}
+
+
+@pytest.fixture
+def prompts(tmp_path: Path) -> Path:
+    rows = [
+        {"id": f"p{i}", "prompt": [{"role": "user", "content": f"Question {i}"}], "split": split}
+        for i, split in enumerate(["train", "valid", "valid", "test"])
+    ]
+    (tmp_path / "prompts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return tmp_path / "prompts.jsonl"
+
+
+def lines(path: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_sample_writes_k_completions_a_prompt(tiny_policy: Path, prompts: Path, tmp_path: Path) -> None:
+    sample(SampleConfig(k=3, **LIMITS), policy=tiny_policy, prompts=prompts, out=tmp_path / "out.jsonl")
+    found = lines(tmp_path / "out.jsonl")
+    assert [(line["id"], line["index"]) for line in found] == [
+        (f"p{i}", index) for i in range(4) for index in range(3)
+    ]
+    assert [line["seed"] for line in found] == list(range(12))
+    assert set(found[0]) == {"id", "prompt", "index", "seed", "completion", "tokens", "finish_reason"}
+
+
+def test_evaluate_scores_held_out_prompts(
+    tiny_policy: Path, tiny_reward_model: Path, prompts: Path, tmp_path: Path
+) -> None:
+    config, out = EvaluateConfig(k=2, **LIMITS), tmp_path / "out"
+    evaluate(config, policy=tiny_policy, prompts=prompts, reward_model=tiny_reward_model, out=out)
+    facts = json.loads((out / "podium.json").read_text())
+    found, result = lines(out / "samples.jsonl"), facts["result"]
+    assert facts["kind"] == "evaluation"
+    assert [line["id"] for line in found] == ["p1", "p1", "p2", "p2", "p3", "p3"]
+    assert result["score"] == pytest.approx(sum(line["score"] for line in found) / 6)
+    assert result["length"] == sum(line["tokens"] for line in found) / 6
+    assert result["score_low"] <= result["score"] <= result["score_high"]
+    assert (result["prompts"], result["completions"], result["held_out"]) == (3, 6, "split")
+
+
+def test_a_score_is_the_reward_models(
+    tiny_policy: Path, tiny_reward_model: Path, prompts: Path, tmp_path: Path
+) -> None:
+    config, out = EvaluateConfig(k=1, temperature=0.05, **LIMITS), tmp_path / "out"
+    evaluate(config, policy=tiny_policy, prompts=prompts, reward_model=tiny_reward_model, out=out)
+    line, tokenizer = lines(out / "samples.jsonl")[0], load_tokenizer(tiny_policy)
+    ids = tokenizer.encode(line["completion"], add_special_tokens=False)
+    ids += [tokenizer.eos_token_id] * (line["finish_reason"] == "stop")
+    batch = collate([(encode_prompt(tokenizer, line["prompt"], 60), ids)], 0)
+    with torch.no_grad():
+        assert line["score"] == pytest.approx(
+            load_reward_model(tiny_reward_model).scores(batch).item(), abs=1e-4
+        )
+
+
+def test_an_existing_file_is_kept(tiny_policy: Path, prompts: Path) -> None:
+    with pytest.raises(BadInput, match="exists already"):
+        sample(SampleConfig(**LIMITS), policy=tiny_policy, prompts=prompts, out=prompts)
