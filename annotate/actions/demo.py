@@ -1,4 +1,4 @@
-"""The demonstration set-up: four people and a campaign with prompts, so that the first minute has work in it."""
+"""The demonstration set-up: four people and a campaign with prompts, so that the first minute has work."""
 
 import secrets
 

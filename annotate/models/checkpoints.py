@@ -54,7 +54,7 @@ class Checkpoint(models.Model):
 
 
 class Promotion(models.Model):
-    """A policy becoming a campaign's current one. The newest row is the current policy; none is ever changed."""
+    """A policy becoming a campaign's current one. The newest row is the current policy; none is changed."""
 
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="promotions")
     policy = models.ForeignKey(Checkpoint, on_delete=models.PROTECT, related_name="promotions")

@@ -10,7 +10,7 @@ from annotate.models.prompts import Prompt
 
 
 class ClaimState(models.TextChoices):
-    """A claim begins CLAIMED. SUBMITTED and SKIPPED are answers; EXPIRED keeps its draft and can be re-claimed."""
+    """A claim begins CLAIMED. SUBMITTED and SKIPPED are answers; EXPIRED keeps its draft."""
 
     CLAIMED = "claimed", _("In progress")
     SUBMITTED = "submitted", _("Submitted")
