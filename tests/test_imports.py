@@ -19,6 +19,8 @@ def test_the_website_loads_without_the_learning_side() -> None:
 
 
 def test_the_learning_side_loads_without_the_website() -> None:
-    loaded = modules_after("import trainer.__main__, trainer.ppo, trainer.reward, trainer.sft, trainer.evaluate")
+    loaded = modules_after(
+        "import trainer.__main__, trainer.ppo, trainer.reward, trainer.sft, trainer.evaluate"
+    )
     assert loaded.isdisjoint({"annotate", "django", "celery"})
     assert "torch" in loaded
