@@ -68,6 +68,6 @@ def history(campaign: Campaign) -> list[tuple[int, dict[str, float]]]:
     runs = campaign.runs.filter(stage=Stage.REWARD, state=RunState.SUCCEEDED, result__has_key="accuracy")
     for finished_at, result in runs.values_list("finished_at", "result"):
         assert finished_at is not None, "the database lets no run end without its time"
-        numbers = {name: result[name] for name in ACCURACY if name in result}
+        numbers = {name: result[name] for name in ACCURACY if result.get(name) is not None}
         points.append((int(finished_at.timestamp()), numbers))
     return sorted(points, key=lambda point: point[0])

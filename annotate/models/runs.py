@@ -87,6 +87,25 @@ class Run(models.Model):
     def is_alive(self) -> bool:
         return self.state in (RunState.QUEUED, RunState.RUNNING)
 
+    @property
+    def headline(self) -> str:
+        """Return the result in one sentence, empty where there is none."""
+        said = self.result
+        if said.get("accuracy_low") is not None:
+            words = _(
+                "held-out accuracy %(accuracy).3f, 95 %% interval %(accuracy_low).3f to %(accuracy_high).3f"
+            )
+        elif said.get("score_low") is not None:
+            words = _("score %(score).2f, 95 %% interval %(score_low).2f to %(score_high).2f")
+        elif "kl" in said and "score" in said:
+            words = _("KL %(kl).2f, score %(score).2f")
+        elif said.get("valid_loss") is not None:
+            words = _("held-out loss %(valid_loss).3f")
+        else:
+            return ""
+        sentence: str = str(words) % said
+        return sentence
+
 
 class RunMetric(models.Model):
     """What a run said at one step: names to numbers."""

@@ -39,6 +39,7 @@ def test_a_bad_line_is_named_and_nothing_is_kept(ada: User, campaign: Campaign) 
     answer = upload(ada, campaign, json.dumps(RANKING) + "\n" + json.dumps(bad) + "\n")
     assert answer.status_code == 422
     assert "line 2" in answer.text.lower()
+    assert 'type="file"' in answer.text
     assert not Prompt.objects.exists() and not Ranking.objects.exists()
 
 
@@ -62,7 +63,7 @@ def test_a_snapshot_is_taken_and_shown(rosa: User, campaign: Campaign) -> None:
     make_prompt(campaign)
     client_of(rosa).post(f"/campaigns/{campaign.pk}/data/snapshot")
     snapshot = Snapshot.objects.get()
-    assert snapshot.sha256 in client_of(rosa).get(f"/snapshots/{snapshot.pk}").text
+    assert f"<code>{snapshot.sha256}</code>" in client_of(rosa).get(f"/snapshots/{snapshot.pk}").text
     assert str(snapshot) in client_of(rosa).get(f"/campaigns/{campaign.pk}/data").text
 
 

@@ -132,6 +132,20 @@ def test_a_finished_run_shows_its_interval_and_stops_polling(rosa: User, run: Ru
     assert not client_of(rosa).get(f"/runs/{run.pk}/metrics").json()["is_more"]
 
 
+@pytest.mark.parametrize(
+    ("result", "words"),
+    [
+        ({"score": 1.0, "score_low": 0.5, "score_high": 1.25}, "score 1.00, 95 % interval 0.50 to 1.25"),
+        ({"kl": 3.14159, "score": -0.5, "length": 40}, "KL 3.14, score -0.50"),
+        ({"loss": 2.0, "valid_loss": 2.3456}, "held-out loss 2.346"),
+        ({"accuracy": None, "comparisons": 0, "prompts": 0}, "–"),
+    ],
+)
+def test_the_list_says_each_stages_result(rosa: User, run: Run, result: dict[str, float], words: str) -> None:
+    Run.objects.filter(pk=run.pk).update(state="succeeded", finished_at=timezone.now(), result=result)
+    assert f"<td>{words}" in client_of(rosa).get("/runs").text
+
+
 def test_a_failed_run_says_why_and_starts_again(rosa: User, run: Run) -> None:
     Run.objects.filter(pk=run.pk).update(state="failed", finished_at=timezone.now(), reason="Out of memory.")
     assert "Out of memory." in client_of(rosa).get(f"/runs/{run.pk}").text
