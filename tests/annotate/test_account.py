@@ -61,3 +61,18 @@ def test_no_page_allows_an_inline_script(lena: User) -> None:
     answer = client_of(lena).get("/")
     assert "unsafe-inline" not in answer["Content-Security-Policy"]
     assert "<script>" not in answer.content.decode()
+
+
+def test_a_post_without_its_token_is_told_what_to_do(lena: User) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(lena)
+    answer = client.post("/theme", {"theme": "dark"})
+    assert answer.status_code == 403
+    assert "load the page again" in answer.content.decode()
+
+
+def test_a_page_that_is_not_there_says_so_in_the_product_s_look(lena: User) -> None:
+    answer = client_of(lena).get("/no-such-page")
+    assert answer.status_code == 404
+    assert "There is no such page" in answer.content.decode()
+    assert "lena" in answer.content.decode()
