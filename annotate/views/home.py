@@ -1,7 +1,8 @@
 """Home: what there is to do."""
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
@@ -11,8 +12,9 @@ from annotate.access import SignedInRequest
 from annotate.actions import demonstrations, rankings
 from annotate.models import Campaign, ClaimState, Demonstration, Prompt, Ranking, RunState, User
 
+C = TypeVar("C", Ranking, Demonstration)
 UNFINISHED = (ClaimState.CLAIMED, ClaimState.EXPIRED)
-RECENT_PROMPTS = 8
+RECENT = 8
 
 
 class Work(NamedTuple):
@@ -32,7 +34,9 @@ def home(request: SignedInRequest) -> HttpResponse:
     own_prompts = Prompt.objects.filter(author=user).select_related("campaign").order_by("-id")
     context = {
         "work": [work_in(campaign, user) for campaign in access.labeling_campaigns(user)],
-        "prompts": own_prompts[:RECENT_PROMPTS],
+        "prompts": own_prompts[:RECENT],
+        "rankings": answered(Ranking, user),
+        "demonstrations": answered(Demonstration, user),
         "runs": alive.select_related("campaign"),
         "campaigns": access.campaigns(user) if user.is_researcher else [],
     }
@@ -48,3 +52,9 @@ def work_in(campaign: Campaign, labeler: User) -> Work:
         rankings=list(Ranking.objects.filter(**drafts).select_related("prompt")),
         demonstrations=list(Demonstration.objects.filter(**drafts).select_related("prompt")),
     )
+
+
+def answered(kind: type[C], labeler: User) -> QuerySet[C]:
+    """Return this labeler's latest answers, which can be changed until a snapshot has read them."""
+    submitted = kind.objects.filter(labeler=labeler, state=ClaimState.SUBMITTED)
+    return submitted.select_related("prompt").order_by("-submitted_at")[:RECENT]

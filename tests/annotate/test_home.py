@@ -1,6 +1,6 @@
 """Home: what there is to do, for each role."""
 
-from annotate.actions import rankings
+from annotate.actions import demonstrations, rankings
 from annotate.models import Campaign, Run, Stage, User
 from tests.people import client_of
 from tests.rows import POLICY_NAME, make_policy, make_prompt, sampled_prompt
@@ -21,6 +21,16 @@ def test_unfinished_work_is_linked(campaign: Campaign, lena: User) -> None:
     ranking = rankings.claim_next(campaign, lena)
     assert ranking is not None
     assert f"/rankings/{ranking.pk}" in client_of(lena).get("/").content.decode()
+
+
+def test_a_submitted_answer_is_linked_so_that_it_can_be_changed(campaign: Campaign, lena: User) -> None:
+    make_prompt(campaign)
+    demonstration = demonstrations.claim_next(campaign, lena)
+    assert demonstration is not None
+    demonstrations.submit(demonstration, "The Rhine.", None)
+    page = client_of(lena).get("/").content.decode()
+    assert "My latest answers" in page
+    assert f"/demonstrations/{demonstration.pk}" in page
 
 
 def test_a_stranger_is_told_whom_to_ask(campaign: Campaign, sten: User) -> None:
