@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime
 
-from annotate.actions.campaigns import create_campaign
 from annotate.models import (
     AuditEntry,
     Campaign,
@@ -134,9 +133,3 @@ def test_failed_prompts_are_shown_and_tried_again(rosa: User, campaign: Campaign
     client_of(rosa).post(f"{url}/retry")
     prompt.refresh_from_db()
     assert prompt.sampling == Sampling.QUEUED
-
-
-def test_two_at_once_cannot_take_one_name(rosa: User) -> None:
-    create_campaign(rosa, name="Once")
-    answer = client_of(rosa).post("/campaigns/new", SETTINGS | {"name": "Once"})
-    assert answer.status_code == 422
