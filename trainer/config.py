@@ -122,6 +122,8 @@ class PpoConfig(TrainConfig):
     """Learning rate of the policy; the largest at which PPO without ptx was stable (E.10)."""
     value_lr: float = Field(9e-6, gt=0, le=1)
     """Learning rate of the value function (C.4)."""
+    trained_layers: int | None = Field(None, ge=1)
+    """Only this many of the last layers of policy and value function learn; all where not set."""
     warmup_steps: int = Field(10, ge=0)
     """Steps over which the rate rises from a tenth of its peak (C.4)."""
     kl_coef: float = Field(0.02, ge=0, le=100)
@@ -202,8 +204,9 @@ _SMALL: dict[str, dict[str, object]] = {
         "batch_size": 16,
         "minibatches": 2,
         "warmup_steps": 2,
-        "policy_lr": 1e-5,
-        "value_lr": 2e-5,
+        "trained_layers": 10,
+        "policy_lr": 5e-5,
+        "value_lr": 5e-5,
         "ptx_coef": 0.0,
         "ema_decay": 0.8,
         "samples_every": 5,

@@ -68,7 +68,7 @@ def evaluate(
             drawn.append(one)
             metrics.write(len(drawn), phase="sampling")
         drawn.sort(key=lambda one: one.sampled.seed)
-        scores = _scores(judge, drawn, tokenizer, config) if judge else None
+        scores = scores_of(judge, drawn, tokenizer, config) if judge else None
         lines = [_line(one, rows, tokenizer) for one in drawn]
         for line, score in zip(lines, scores or [], strict=False):
             line["score"] = score
@@ -117,7 +117,7 @@ def _draw(
 
 
 @torch.no_grad()
-def _scores(
+def scores_of(
     judge: RewardModel,
     drawn: Sequence[Drawn],
     tokenizer: PreTrainedTokenizerBase,

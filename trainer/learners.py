@@ -11,7 +11,7 @@ from trainer import checkpoints
 from trainer.config import PpoConfig
 from trainer.optimizer import make_optimizer, optimizer_tensors, restore_optimizer
 from trainer.policy import save_policy
-from trainer.reward_model import RewardModel
+from trainer.reward_model import RewardModel, freeze_but_last
 
 
 @dataclass
@@ -27,15 +27,22 @@ class Learners:
 
 def make_learners(policy: PreTrainedModel, value_model: RewardModel, config: PpoConfig) -> Learners:
     """Return the learners with fresh optimizers, the average begun at the policy's weights."""
+    if config.trained_layers is not None:
+        freeze_but_last(policy.base_model, config.trained_layers)
+        freeze_but_last(value_model.backbone, config.trained_layers)
     betas = (config.adam_beta1, config.adam_beta2)
     named = policy.named_parameters() if config.ema_decay else []
     return Learners(
         policy,
         value_model,
-        make_optimizer(policy.parameters(), betas, config.adam_eps),
-        make_optimizer(value_model.parameters(), betas, config.adam_eps),
+        make_optimizer(_learning(policy), betas, config.adam_eps),
+        make_optimizer(_learning(value_model), betas, config.adam_eps),
         {name: parameter.detach().clone() for name, parameter in named},
     )
+
+
+def _learning(model: torch.nn.Module) -> list[torch.nn.Parameter]:
+    return [parameter for parameter in model.parameters() if parameter.requires_grad]
 
 
 @torch.no_grad()

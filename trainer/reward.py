@@ -106,7 +106,7 @@ class _Learner:
         self.pad_id = int(tokenizer.pad_token_id)
         self.partial = partial
         if config.trained_layers is not None:
-            freeze_but_last(model, config.trained_layers)
+            freeze_but_last(model.backbone, config.trained_layers)
         # The loss does not see the bias; only centre() sets it.
         model.head.bias.requires_grad_(False)
         learning = [p for p in model.parameters() if p.requires_grad]

@@ -78,11 +78,11 @@ def load_reward_model(folder: Path) -> RewardModel:
     return _on_device(model)
 
 
-def freeze_but_last(model: RewardModel, layers: int) -> None:
-    """Let only the last layers, what follows them, and the head learn."""
-    blocks = model.backbone.layers
+def freeze_but_last(backbone: PreTrainedModel, layers: int) -> None:
+    """Let only the last layers, and what follows them, learn."""
+    blocks = backbone.layers
     assert len(blocks) >= layers, f"trained_layers is {layers}, the model has {len(blocks)}"
-    model.backbone.get_input_embeddings().requires_grad_(False)
+    backbone.get_input_embeddings().requires_grad_(False)
     blocks[: len(blocks) - layers].requires_grad_(False)
 
 

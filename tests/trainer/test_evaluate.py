@@ -8,9 +8,10 @@ import torch
 
 from trainer.config import EvaluateConfig, SampleConfig
 from trainer.data import BadInput
-from trainer.evaluate import evaluate, sample
+from trainer.engine import Sampled
+from trainer.evaluate import Drawn, evaluate, sample, scores_of
 from trainer.reward_model import load_reward_model
-from trainer.tokens import collate, encode_prompt, load_tokenizer
+from trainer.tokens import collate, load_tokenizer
 
 LIMITS = {"max_prompt_tokens": 60, "max_completion_tokens": 12, "engine": "transformers"}
 
@@ -54,19 +55,17 @@ def test_evaluate_scores_held_out_prompts(
     assert (result["prompts"], result["completions"], result["held_out"]) == (3, 6, "split")
 
 
-def test_a_score_is_the_reward_models(
-    tiny_policy: Path, tiny_reward_model: Path, prompts: Path, tmp_path: Path
-) -> None:
-    config, out = EvaluateConfig(k=1, temperature=0.05, **LIMITS), tmp_path / "out"
-    evaluate(config, policy=tiny_policy, prompts=prompts, reward_model=tiny_reward_model, out=out)
-    line, tokenizer = lines(out / "samples.jsonl")[0], load_tokenizer(tiny_policy)
-    ids = tokenizer.encode(line["completion"], add_special_tokens=False)
-    ids += [tokenizer.eos_token_id] * (line["finish_reason"] == "stop")
-    batch = collate([(encode_prompt(tokenizer, line["prompt"], 60), ids)], 0)
+def test_a_score_is_the_reward_models(tiny_policy: Path, tiny_reward_model: Path) -> None:
+    judge, tokenizer = load_reward_model(tiny_reward_model), load_tokenizer(tiny_policy)
+    pairs = [([40, 41], [50, 1]), ([60] * 9, [70, 71, 72, 1]), ([40], [1])]
+    drawn = [
+        Drawn(row, prompt, Sampled(row, 0, row, completion, [], "stop"))
+        for row, (prompt, completion) in enumerate(pairs)
+    ]
+    found = scores_of(judge, drawn, tokenizer, EvaluateConfig(micro_batch_tokens=16, **LIMITS))
     with torch.no_grad():
-        assert line["score"] == pytest.approx(
-            load_reward_model(tiny_reward_model).scores(batch).item(), abs=1e-4
-        )
+        alone = [judge.scores(collate([pair], 0)).item() for pair in pairs]
+    assert found == pytest.approx(alone, abs=1e-5)
 
 
 def test_an_existing_file_is_kept(tiny_policy: Path, prompts: Path) -> None:

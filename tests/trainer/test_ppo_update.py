@@ -130,3 +130,12 @@ def test_every_parameter_learns(learners: Learners) -> None:
     learn(learners, [])
     unmoved = [name for name, now in learners.policy.named_parameters() if torch.equal(now, before[name])]
     assert unmoved == []
+
+
+def test_with_trained_layers_only_the_last_ones_learn(tiny_policy: Path, tiny_reward_model: Path) -> None:
+    config = CONFIG.model_copy(update={"trained_layers": 1})
+    learners = make_learners(load_policy(tiny_policy), load_reward_model(tiny_reward_model), config)
+    before = {name: parameter.detach().clone() for name, parameter in learners.policy.named_parameters()}
+    learn(learners, [])
+    moved = {name for name, now in learners.policy.named_parameters() if not torch.equal(now, before[name])}
+    assert moved == {name for name in before if "layers.1." in name or name == "model.norm.weight"}
