@@ -56,9 +56,12 @@ def _sync(folder: Path) -> None:
 def begin(partial: Path, stage: str, config: Mapping[str, object], inputs: Mapping[str, Path | None]) -> None:
     """Write stage.json: what this folder is being made from.
 
-    Raises BadInput if it was begun from something else: going on would mix the two.
+    Raises BadInput if a checkpoint among the inputs is incomplete, or if the folder was begun from
+    something else: going on would mix the two.
     """
     named = {name: path for name, path in inputs.items() if path is not None}
+    for kind in named.keys() & {"policy", "reward_model"}:
+        check(named[kind], kind)
     wanted = {
         "stage": stage,
         "config": dict(config),
