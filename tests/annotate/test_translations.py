@@ -1,0 +1,92 @@
+"""Simplified Chinese: every text of the pages has its translation, and a browser that asks for it gets it."""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+
+from babel.messages import Catalog, Message
+from babel.messages.extract import DEFAULT_KEYWORDS, extract
+from babel.messages.pofile import read_po
+from django.conf import settings
+from django.utils.translation import templatize
+
+from annotate.models import User
+from tests.people import client_of
+
+# What xgettext looks for when makemessages calls it, beyond Babel's own list.
+KEYWORDS = DEFAULT_KEYWORDS | {
+    "gettext_lazy": None,
+    "gettext_noop": None,
+    "ngettext_lazy": (1, 2),
+    "pgettext_lazy": ((1, "c"), 2),
+}
+PLACEHOLDER = re.compile(r"%\(\w+\)[-+0-9.]*[a-z]|%%|%[a-z]|\{\w+\}|</?\w+")
+HOW = "add them to annotate/locale/zh_Hans/LC_MESSAGES/django.po"
+
+
+@cache
+def translations() -> Catalog:
+    path = Path(settings.LOCALE_PATHS[0]) / "zh_Hans" / "LC_MESSAGES" / "django.po"
+    with path.open("rb") as file:
+        return read_po(file)
+
+
+def sources() -> Iterator[str]:
+    """Yield every source as Python: the code as it is, a template as Django reads it for makemessages."""
+    for path in sorted((settings.BASE_DIR / "annotate").rglob("*.py")):
+        yield path.read_text(encoding="utf-8")
+    for path in sorted((settings.BASE_DIR / "templates").rglob("*.html")):
+        code = templatize(path.read_text(encoding="utf-8"), origin=path.name)
+        # Babel reads Python tokens, for which a template's indentation would have a meaning.
+        yield "\n".join(line.strip() for line in code.splitlines())
+
+
+def texts() -> set[tuple[str | None, str]]:
+    """Return (context, msgid) of all that the pages and the code translate."""
+    found = set()
+    for source in sources():
+        for _line, said, _comments, context in extract("python", BytesIO(source.encode()), KEYWORDS):
+            found.add((context, said if isinstance(said, str) else said[0]))
+    return found
+
+
+def both(message: Message) -> tuple[list[str], list[str]]:
+    """Return a message's msgids and its translations, each as a list."""
+    msgids = [message.id] if isinstance(message.id, str) else list(message.id)
+    return msgids, [message.string] if isinstance(message.string, str) else list(message.string)
+
+
+def test_every_text_has_a_translation() -> None:
+    known = {(message.context, both(message)[0][0]) for message in translations() if all(both(message)[1])}
+    missing = sorted(msgid for context, msgid in texts() if (context, msgid) not in known)
+    assert len(texts()) > 400, "the extraction reads the templates and the code"
+    assert not missing, f"{len(missing)} texts lack a translation; {HOW}:\n" + "\n".join(missing)
+
+
+def test_every_translation_keeps_its_placeholders() -> None:
+    wrong = []
+    for message in translations():
+        msgids, strings = both(message)
+        # The plural is the fuller form: Chinese has one for both, and "1 prompt" may not name the number.
+        wanted = sorted(PLACEHOLDER.findall(msgids[-1]))
+        wrong += [text for text in strings if message.id and sorted(PLACEHOLDER.findall(text)) != wanted]
+    assert not wrong, f"placeholders or tags differ from the English: {wrong}"
+
+
+def test_no_translation_is_a_guess() -> None:
+    guessed = [message.id for message in translations() if message.id and message.fuzzy]
+    assert not guessed, f"check these and remove their 'fuzzy': {guessed}"
+
+
+def test_no_translation_outlives_its_text() -> None:
+    left = {both(message)[0][0] for message in translations() if message.id}
+    left -= {msgid for _context, msgid in texts()}
+    assert not left, f"nothing says this any more: {left}"
+
+
+def test_a_browser_that_asks_for_chinese_gets_it(lena: User) -> None:
+    page = client_of(lena).get("/", headers={"accept-language": "zh-hans"}).content.decode()
+    assert '<html lang="zh-hans"' in page
+    assert "待办事项" in page and "What there is to do" not in page
