@@ -1,14 +1,12 @@
 """The people and policies that a file names: found, or added so that they can be named but not used."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from django.contrib.auth.hashers import make_password
 from django.utils.translation import gettext as _
 
-from annotate.errors import Refused
-from annotate.intake import split_of
+from annotate.actions.prompts import split_of
 from annotate.models import Checkpoint, CheckpointKind, User
 from annotate.wire import Row, refuse_line
 
@@ -49,20 +47,23 @@ def _learn_policies(names: Names, mentioned: set[str]) -> None:
 
 
 def _learn_splits(names: Names, rows: Iterable[Row]) -> None:
-    fixed: dict[str, list[int]] = defaultdict(list)
     for row in rows:
         if not row.author:
             continue
         author = names.users[row.author]
         if not author.split:
-            author.split = row.split or split_of(row.author)
-            fixed[author.split].append(author.pk)
-        elif row.split and row.split != author.split:
+            _fix_split(author, row.split)
+        if row.split and row.split != author.split:
             words = {"author": row.author, "theirs": author.split, "split": row.split}
             problem = _(
                 "all prompts of %(author)s are in %(theirs)s, this one says %(split)s; use one split."
             )
             refuse_line(row.line, problem % words)
-    for split, authors in fixed.items():
-        if User.objects.filter(pk__in=authors, split="").update(split=split) < len(authors):
-            raise Refused(_("An author of the file got a split meanwhile; import it again."))
+
+
+def _fix_split(author: User, wanted: str) -> None:
+    if not wanted:
+        author.split = split_of(author)
+        return
+    User.objects.filter(pk=author.pk, split="").update(split=wanted)
+    author.refresh_from_db(fields=["split"])

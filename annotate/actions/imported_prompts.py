@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from annotate.actions.imported_names import Names
 from annotate.errors import Refused
-from annotate.intake import split_of
+from annotate.intake import split_of_text
 from annotate.models import Campaign, Completion, Prompt, Sampling
 from annotate.wire import Row, refuse_line
 
@@ -57,7 +57,7 @@ def _prompt(campaign: Campaign, row: Row, names: Names, sampling: Sampling) -> P
         source=row.source,
         category=row.category,
         language=row.language,
-        split=row.split or (author.split if author else split_of(_key(row))),
+        split=row.split or (author.split if author else split_of_text(_key(row))),
         sampling=sampling,
     )
 
