@@ -2,6 +2,7 @@
 
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from annotate.actions import claims
@@ -61,6 +62,19 @@ def submit(demonstration: Demonstration, text: str, seconds: float | None) -> No
     held.text = text.strip()
     held.save(update_fields=["text"])
     claims.submit(held, seconds)
+
+
+def write_own_demonstration(prompt: Prompt, author: User, text: str) -> None:
+    """Add what a prompt's author answers themselves; call it in the transaction that adds the prompt."""
+    Demonstration.objects.create(
+        prompt=prompt,
+        labeler=author,
+        text=text.strip(),
+        state=ClaimState.SUBMITTED,
+        slot=0,
+        submitted_at=timezone.now(),
+        instructions=prompt.campaign.instructions.first(),
+    )
 
 
 def check_length(text: str) -> None:

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from annotate.actions.demonstrations import write_own_demonstration
 from annotate.errors import Invalid
 from annotate.jobs import ring_sampler
-from annotate.models import Campaign, ClaimState, Demonstration, Kind, Prompt, Source, Split, User
+from annotate.models import Campaign, Kind, Prompt, Source, Split, User
 
 LONGEST_PROMPT = 8000
 """Characters, all messages together."""
@@ -72,7 +72,7 @@ def write_few_shot(
             others = [*pairs[:index], *pairs[index + 1 :]]
             messages = few_shot_messages(instruction, others, pair.query)
             prompt = write_prompt(campaign, author, Kind.FEW_SHOT, messages, category=category)
-            demonstrate(prompt, author, pair.response)
+            write_own_demonstration(prompt, author, pair.response)
             prompts.append(prompt)
     return prompts
 
@@ -86,19 +86,6 @@ def few_shot_messages(instruction: str, examples: Sequence[Pair], query: str) ->
     turns.append({"role": "user", "content": query.strip()})
     turns[0]["content"] = f"{instruction.strip()}\n\n{turns[0]['content']}"
     return turns
-
-
-def demonstrate(prompt: Prompt, author: User, text: str) -> None:
-    now = timezone.now()
-    Demonstration.objects.create(
-        prompt=prompt,
-        labeler=author,
-        text=text.strip(),
-        state=ClaimState.SUBMITTED,
-        slot=0,
-        submitted_at=now,
-        instructions=prompt.campaign.instructions.first(),
-    )
 
 
 def check_messages(messages: Messages) -> None:
