@@ -2,6 +2,37 @@
 
 from django.conf import settings
 from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+# What the pages say for the words that are kept in the rows.
+WORDS = {
+    "began retraining": _("began retraining"),
+    "cancelled": _("cancelled"),
+    "changed": _("changed"),
+    "changed members": _("changed the members of"),
+    "changed password": _("changed the password of"),
+    "changed role": _("changed the role of"),
+    "created": _("created"),
+    "deactivated": _("deactivated"),
+    "exported": _("exported"),
+    "imported": _("imported into"),
+    "invited": _("invited"),
+    "promoted": _("promoted"),
+    "reactivated": _("reactivated"),
+    "reset password": _("reset the password of"),
+    "retried": _("retried"),
+    "retried sampling": _("retried sampling of"),
+    "started": _("started"),
+    "took": _("took"),
+    "wrote instructions": _("wrote instructions for"),
+    "campaign": _("campaign"),
+    "checkpoint": _("checkpoint"),
+    "prompt": _("prompt"),
+    "retraining": _("round of retraining"),
+    "run": _("run"),
+    "snapshot": _("snapshot"),
+    "user": _("person"),
+}
 
 
 class AuditEntry(models.Model):
@@ -20,3 +51,8 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.actor} {self.verb} {self.noun} {self.noun_id}"
+
+    @property
+    def in_words(self) -> str:
+        """Return what was done to what, in the reader's language."""
+        return f"{WORDS.get(self.verb, self.verb)} {WORDS.get(self.noun, self.noun)} {self.noun_id}"

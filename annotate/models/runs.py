@@ -27,6 +27,14 @@ class RunState(models.TextChoices):
     CANCELLED = "cancelled", _("Cancelled")
 
 
+# What the trainer writes as its phase.
+PHASES = {
+    "measuring accuracy": _("measuring accuracy"),
+    "sampling": _("sampling"),
+    "starting the engine": _("starting the engine"),
+}
+
+
 class Run(models.Model):
     """One job: a stage, its checked config, what it reads, and what came of it."""
 
@@ -82,6 +90,11 @@ class Run(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_stage_display()} {self.pk}"
+
+    @property
+    def phase_words(self) -> str:
+        """Return what the trainer does now, in the reader's language where the words are known."""
+        return str(PHASES.get(self.phase, self.phase))
 
     @property
     def is_alive(self) -> bool:

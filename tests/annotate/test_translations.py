@@ -13,6 +13,7 @@ from django.conf import settings
 from django.utils.translation import templatize
 
 from annotate.models import User
+from annotate.models.audit import WORDS
 from tests.people import client_of
 
 # What xgettext looks for when makemessages calls it, beyond Babel's own list.
@@ -84,6 +85,15 @@ def test_no_translation_outlives_its_text() -> None:
     left = {both(message)[0][0] for message in translations() if message.id}
     left -= {msgid for _context, msgid in texts()}
     assert not left, f"nothing says this any more: {left}"
+
+
+def test_everything_that_is_recorded_has_words() -> None:
+    code = "".join(
+        path.read_text(encoding="utf-8") for path in (settings.BASE_DIR / "annotate").rglob("*.py")
+    )
+    recorded = set(re.findall(r'\brecord\(\s*[\w.]+,\s*"([^"]+)"', code))
+    assert len(recorded) > 10, "the pattern finds the calls"
+    assert recorded <= WORDS.keys(), "annotate/models/audit.py lacks words for these"
 
 
 def test_a_browser_that_asks_for_chinese_gets_it(lena: User) -> None:
