@@ -6,12 +6,23 @@ from pathlib import Path
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from annotate.errors import Invalid
 
 PRESETS = ("small", "paper")
+
+RULES = {
+    "minimum": gettext_lazy("must be at least %s"),
+    "exclusiveMinimum": gettext_lazy("must be above %s"),
+    "maximum": gettext_lazy("must be at most %s"),
+    "exclusiveMaximum": gettext_lazy("must be below %s"),
+    "enum": gettext_lazy("must be one of %s"),
+    "type": gettext_lazy("must be of the type %s"),
+}
+"""What a schema's rule asks, for the rules that the stages use."""
 
 
 @cache
@@ -59,7 +70,11 @@ def _sentence(error: ValidationError) -> str:
         unknown = sorted(set(error.instance) - set(error.schema["properties"]))
         return _("%(fields)s: this stage has no such field.") % {"fields": ", ".join(unknown)}
     field = ".".join(str(part) for part in error.absolute_path) or _("config")
-    return f"{field}: {error.message}."
+    if error.validator not in RULES:
+        return f"{field}: {error.message}."
+    asked = error.validator_value
+    listed = ", ".join(map(str, asked)) if isinstance(asked, list) else asked
+    return f"{field}: {json.dumps(error.instance, ensure_ascii=False)} {RULES[error.validator] % listed}."
 
 
 def parse(stage: str, name: str, text: str) -> Any:

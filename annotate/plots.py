@@ -2,14 +2,16 @@
 
 from collections.abc import Iterable, Mapping
 
+from django.utils.translation import gettext_lazy as _
+
 FAMILIES = {
-    "loss": "Loss",
-    "accuracy": "Accuracy",
-    "kl": "KL",
-    "reward": "Reward",
-    "score": "Score",
-    "length": "Length",
-    "lr": "Learning rate",
+    "loss": _("Loss"),
+    "accuracy": _("Accuracy"),
+    "kl": _("KL"),
+    "reward": _("Reward"),
+    "score": _("Score"),
+    "length": _("Length"),
+    "lr": _("Learning rate"),
 }
 """The last word of a metric's name, and the plot it belongs to; any other metric gets a plot of its own."""
 
@@ -21,7 +23,9 @@ def families(names: Iterable[str]) -> dict[str, list[str]]:
     {'Loss': ['loss', 'valid_loss'], 'KL': ['kl'], 'eos_rate': ['eos_rate']}
     """
     named = sorted(names)
-    plots = {title: [name for name in named if title_of(name) == title] for title in FAMILIES.values()}
+    plots = {
+        title: [name for name in named if title_of(name) == title] for title in map(str, FAMILIES.values())
+    }
     plots |= {name: [name] for name in named if title_of(name) == name}
     return {title: members for title, members in plots.items() if members}
 
@@ -29,7 +33,7 @@ def families(names: Iterable[str]) -> dict[str, list[str]]:
 def title_of(name: str) -> str:
     words = [word for word in name.split("_") if word not in ("low", "high", "mean", "rate", "min", "max")]
     last = words[-1] if words else name
-    return FAMILIES.get(last, name)
+    return str(FAMILIES.get(last, name))
 
 
 def in_words(result: Mapping[str, object]) -> list[tuple[str, str]]:
