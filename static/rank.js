@@ -36,7 +36,7 @@
       return filled(letters.length > 1 ? words.tied : words.alone, letters, place);
     });
     const rest = unranked.length ? [filled(words.unranked, unranked, "")] : [];
-    order.textContent = parts.length ? [parts.join(words.comma), ...rest].join(". ") : "";
+    order.textContent = parts.length ? [parts.join(words.then), ...rest].join(words.stop) : "";
   }
 
   function showRanks() {
