@@ -1,5 +1,6 @@
 """Rounds of retraining: when one is due, and what is decided; the runs end by the tests' own hand."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from annotate.actions import retraining, runs
-from annotate.models import Campaign, Retraining, Run, current_policy
+from annotate.models import Campaign, Ranking, Retraining, Run, current_policy
 from tests.bridge import campaign_with, rank
 
 FOLDER = Path("/srv/policy")
@@ -56,9 +57,12 @@ def test_too_few_comparisons_or_hours_start_nothing(campaign: Campaign) -> None:
 
 def test_hours_alone_make_a_round_due_once_there_is_anything_new(campaign: Campaign) -> None:
     campaign.retrain_after_comparisons, campaign.retrain_after_hours = None, 2
-    campaign.created_at = timezone.now() - timezone.timedelta(hours=3)
+    campaign.created_at = timezone.now() - timedelta(hours=3)
     assert retraining.due(campaign).is_due
     Retraining.objects.create(campaign=campaign, state="failed", due_because="before")
+    Retraining.objects.update(created_at=campaign.created_at)
+    assert retraining.due(campaign).is_due
+    Ranking.objects.update(submitted_at=timezone.now() - timedelta(hours=4))
     assert not retraining.due(campaign).is_due
 
 
