@@ -48,3 +48,8 @@ def test_it_lets_nothing_hostile_through(hostile: str) -> None:
 
 def test_links_tell_other_hosts_nothing() -> None:
     assert 'rel="noopener noreferrer nofollow"' in markdown("[x](https://example.org)")
+
+
+def test_raw_html_stays_text_and_a_picture_becomes_a_link() -> None:
+    assert markdown("<b>x</b>") == "<p>&lt;b&gt;x&lt;/b&gt;</p>\n"
+    assert '!<a href="https://spy.example/p.png"' in markdown("![x](https://spy.example/p.png)")
