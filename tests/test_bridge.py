@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
-from annotate.actions import execution, runs
-from annotate.actions.checkpoints import promote
+from annotate.actions import checkpoints, execution, runs
 from annotate.models import Campaign, Checkpoint, Completion, EngineStatus, Prompt, Run, RunState, Sampling
 from tests.bridge import TINY, ask, campaign_with, rank
 from tests.people import make_campaign
@@ -106,7 +105,7 @@ def test_prompts_without_a_policy_wait_and_say_so(sampler: None, campaign: Campa
     waiting.refresh_from_db()
     assert waiting.sampling == Sampling.QUEUED
     assert "no policy yet" in waiting.sampling_reason
-    promote(other, Checkpoint.objects.get(name="tiny"), None, "now it has one")
+    checkpoints.promote(other, Checkpoint.objects.get(name="tiny"), None, "now it has one")
     wait_until(lambda: Prompt.objects.get(pk=waiting.pk).sampling == Sampling.SAMPLED)
 
 
@@ -114,7 +113,7 @@ def test_an_unloadable_policy_fails_its_prompts_after_three_attempts(
     sampler: None, campaign: Campaign
 ) -> None:
     broken = Checkpoint.objects.create(kind="policy", name="gone", location="/nowhere/policy")
-    promote(campaign, broken, None, "by mistake")
+    checkpoints.promote(campaign, broken, None, "by mistake")
     (prompt,) = ask(campaign, 1)
     wait_until(lambda: Prompt.objects.get(pk=prompt.pk).sampling == Sampling.FAILED)
     prompt.refresh_from_db()
@@ -140,6 +139,15 @@ def now(run: Run) -> Run:
 
 def is_over(run: Run) -> bool:
     return not now(run).is_alive
+
+
+def test_a_stopped_training_worker_puts_its_run_back(ranked: Campaign) -> None:
+    run = start(ranked, "reward", epochs=12)
+    with working("train"):
+        wait_until(lambda: now(run).step >= 3)
+    assert (now(run).state, now(run).attempts) == (RunState.QUEUED, 0)
+    saved = checkpoints.folder() / f"{execution.name_of(run)}.partial" / "state"
+    assert any(saved.iterdir()), "the next worker goes on from here"
 
 
 def test_a_killed_training_worker_is_made_up_for(ranked: Campaign) -> None:
