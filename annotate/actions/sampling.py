@@ -82,12 +82,12 @@ def store_completion(
     token_count: int,
     finish_reason: str,
     engine: str,
-) -> bool:
+) -> None:
     """Store one completion as it arrives, and end the prompt's sampling with its last one.
 
-    Returns False where another worker had stored that place before: then it stays as it was.
+    Where another worker has stored that place before, that completion stays.
     """
-    made = Completion.objects.bulk_create(
+    Completion.objects.bulk_create(
         [
             Completion(
                 prompt=prompt,
@@ -105,7 +105,6 @@ def store_completion(
         ignore_conflicts=True,
     )
     finish_if_whole(prompt)
-    return bool(made)
 
 
 def finish_if_whole(prompt: Prompt) -> bool:

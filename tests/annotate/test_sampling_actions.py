@@ -21,10 +21,10 @@ def campaign(db: None) -> Campaign:
     return campaign_with(FOLDER)
 
 
-def store(prompt: Prompt, place: int, text: str) -> bool:
+def store(prompt: Prompt, place: int, text: str) -> None:
     policy = Checkpoint.objects.get(name="tiny")
     told = {"policy": policy, "token_count": 3, "finish_reason": "stop", "engine": "vllm"}
-    return sampling.store_completion(prompt, place, text=text, **told)
+    sampling.store_completion(prompt, place, text=text, **told)
 
 
 def state_of(prompt: Prompt) -> str:
@@ -61,9 +61,9 @@ def test_an_empty_completion_is_kept_and_nul_is_not(campaign: Campaign) -> None:
     ask(campaign, 1)
     (prompt,) = sampling.claim_batch()
     for place, text in enumerate(["", "a\x00b", "c"]):
-        assert store(prompt, place, text)
+        store(prompt, place, text)
     assert state_of(prompt) == Sampling.RUNNING
-    assert store(prompt, 3, "d")
+    store(prompt, 3, "d")
     assert state_of(prompt) == Sampling.SAMPLED
     assert list(prompt.completions.values_list("text", flat=True)) == ["", "ab", "c", "d"]
 
