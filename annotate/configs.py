@@ -40,6 +40,12 @@ def schema(stage: str) -> dict[str, Any]:
     return dict(stages()[stage]["schema"])
 
 
+def descriptions() -> list[str]:
+    """Return what the schemas say of their settings, each text once, sorted."""
+    fields = [field for known in stages().values() for field in known["schema"]["properties"].values()]
+    return sorted({field["description"] for field in fields if "description" in field})
+
+
 def preset(stage: str, name: str) -> dict[str, Any]:
     """Return a preset's whole config. Raises Invalid for a stage or preset that does not exist."""
     schema(stage)

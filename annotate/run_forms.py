@@ -139,6 +139,9 @@ def words(schema: dict[str, Any]) -> str:
         _("at most %s") % schema["maximum"] if "maximum" in schema else "",
         _("below %s") % schema["exclusiveMaximum"] if "exclusiveMaximum" in schema else "",
     ]
-    said = ", ".join(bound for bound in bounds if bound)
-    description = str(schema.get("description", ""))
-    return f"{description} ({said})" if said else description
+    said = _(", ").join(bound for bound in bounds if bound)
+    description = schema.get("description", "")
+    # gettext would answer an empty text with its catalogue's header.
+    description = _(description) if description else ""
+    told = {"description": description, "bounds": said}
+    return _("%(description)s (%(bounds)s)") % told if said else description

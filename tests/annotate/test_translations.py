@@ -12,7 +12,8 @@ from babel.messages.pofile import read_po
 from django.conf import settings
 from django.utils.translation import templatize
 
-from annotate.models import User
+from annotate.configs import descriptions
+from annotate.models import Campaign, User
 from annotate.models.audit import WORDS
 from tests.people import client_of
 
@@ -45,8 +46,8 @@ def sources() -> Iterator[str]:
 
 
 def texts() -> set[tuple[str | None, str]]:
-    """Return (context, msgid) of all that the pages and the code translate."""
-    found = set()
+    """Return (context, msgid) of all that the pages, the code and the stages' settings say."""
+    found: set[tuple[str | None, str]] = {(None, text) for text in descriptions()}
     for source in sources():
         for _line, said, _comments, context in extract("python", BytesIO(source.encode()), KEYWORDS):
             found.add((context, said if isinstance(said, str) else said[0]))
@@ -100,3 +101,9 @@ def test_a_browser_that_asks_for_chinese_gets_it(lena: User) -> None:
     page = client_of(lena).get("/", headers={"accept-language": "zh-hans"}).content.decode()
     assert '<html lang="zh-hans"' in page
     assert "待办事项" in page and "What there is to do" not in page
+
+
+def test_a_setting_is_explained_in_chinese(rosa: User, campaign: Campaign) -> None:
+    url = f"/campaigns/{campaign.pk}/runs/start/ppo"
+    page = client_of(rosa).get(url, headers={"accept-language": "zh-hans"}).text
+    assert "rollout 的采样温度（C.4）。（大于 0、最多 10）" in page
