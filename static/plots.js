@@ -24,6 +24,14 @@
     return [steps, ...names.map(column)];
   }
 
+  // The plotting library writes months and hours in English only.
+  const written = (style) => new Intl.DateTimeFormat(document.documentElement.lang, style);
+  const day = written({ year: "2-digit", month: "numeric", day: "numeric" });
+  const minute = written({ month: "numeric", day: "numeric", hour: "numeric", minute: "numeric" });
+  const times = (_plot, splits, _axis, _space, apart) =>
+    splits.map((time) => (apart < 86400 ? minute : day).format(time * 1000));
+  const moment = (_plot, time) => (time === null ? "--" : minute.format(time * 1000));
+
   function options(title, names) {
     const inks = ["--accent", "--warn", "--good", "--bad"].map(resolved);
     const axis = { stroke: resolved("--muted"), grid: { stroke: resolved("--line"), width: 1 }, ticks: { show: false } };
@@ -35,13 +43,15 @@
       spanGaps: true,
       points: { show: rows.size < 30 },
     });
+    const isTime = "time" in place.dataset;
+    const across = isTime ? { ...axis, space: 100, values: times } : axis;
     return {
       title,
       width: width(),
       height: 220,
-      scales: { x: { time: "time" in place.dataset } },
-      axes: [axis, { ...axis, size: 64, values: (_plot, splits) => splits.map(tick) }],
-      series: [{ label: place.dataset.step }, ...names.map(line)],
+      scales: { x: { time: isTime } },
+      axes: [across, { ...axis, size: 64, values: (_plot, splits) => splits.map(tick) }],
+      series: [{ label: place.dataset.step, ...(isTime && { value: moment }) }, ...names.map(line)],
     };
   }
 
