@@ -30,7 +30,7 @@ def test_the_reward_loss_does_not_see_a_shift() -> None:
 def test_the_token_loss_counts_completion_tokens_of_the_whole_batch() -> None:
     logprobs = torch.tensor([[-1.0, -2.0], [-3.0, -9.0]])
     mask = torch.tensor([[True, True], [True, False]])
-    assert token_loss(logprobs, mask, 4).item() == pytest.approx(6 / 4)
+    assert token_loss(logprobs, mask, 5).item() == pytest.approx(6 / 5)
 
 
 def test_the_policy_loss_clips_only_what_would_pay() -> None:
