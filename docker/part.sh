@@ -5,6 +5,9 @@ set -eu
 cd "$(dirname "$0")/.."
 export DJANGO_SETTINGS_MODULE=annotate.settings
 part=${1:-web}
+if [ -n "${TMPDIR:-}" ]; then
+    mkdir -p "$TMPDIR"
+fi
 
 # One list of parts and their arguments serves containers and `manage.py run` alike.
 arguments=$(python -c '
