@@ -25,7 +25,7 @@ KEYWORDS = DEFAULT_KEYWORDS | {
     "pgettext_lazy": ((1, "c"), 2),
 }
 PLACEHOLDER = re.compile(r"%\(\w+\)[-+0-9.]*[a-z]|%%|%[a-z]|\{\w+\}|</?\w+")
-HOW = "add them to annotate/locale/zh_Hans/LC_MESSAGES/django.po"
+HOW = "`manage.py makemessages` adds them to annotate/locale/zh_Hans/LC_MESSAGES/django.po"
 
 
 @cache
