@@ -55,4 +55,5 @@ class AuditEntry(models.Model):
     @property
     def in_words(self) -> str:
         """Return what was done to what, in the reader's language."""
-        return f"{WORDS.get(self.verb, self.verb)} {WORDS.get(self.noun, self.noun)} {self.noun_id}"
+        told = {"verb": WORDS.get(self.verb, self.verb), "noun": WORDS.get(self.noun, self.noun)}
+        return str(_("%(verb)s %(noun)s %(id)s") % (told | {"id": self.noun_id}))
