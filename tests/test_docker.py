@@ -87,8 +87,7 @@ def test_the_scripts_parse(script: str) -> None:
     subprocess.run(["sh", "-n", str(DOCKER / script)], check=True)
 
 
-@pytest.mark.django_db(transaction=True)
-def test_the_web_entry_point_serves_and_stops(tmp_path: Path) -> None:
+def test_the_web_entry_point_serves_and_stops(tmp_path: Path, django_db_setup: None) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
