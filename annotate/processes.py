@@ -32,11 +32,11 @@ def worker(queue: str) -> list[str]:
     """Return the arguments for one queue's worker: threads, as the heavy work is always a child process."""
     tasks = ["--include", QUEUES[queue], "--queues", queue, "--hostname", f"{queue}@%h"]
     pool = ["--pool", "threads", "--concurrency", "2" if queue == "web" else "1"]
-    return ["celery", "--app", "annotate.celery", "worker", *tasks, *pool, "--loglevel", "WARNING"]
+    return ["celery", "--quiet", "--app", "annotate.celery", "worker", *tasks, *pool, "--loglevel", "WARNING"]
 
 
 def beat() -> list[str]:
-    return ["celery", "--app", "annotate.celery", "beat", "--loglevel", "WARNING"]
+    return ["celery", "--quiet", "--app", "annotate.celery", "beat", "--loglevel", "WARNING"]
 
 
 def everything(host: str, port: int) -> dict[str, list[str]]:

@@ -10,7 +10,7 @@ from typing import Any
 # shared memory; a small fixed cache, since by default vLLM takes a share of all memory of the machine.
 os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
 os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
-os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
+os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")  # it warns of each weight it converts
 os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")  # no request to another host, ever
 if not Path("/dev/nvidiactl").exists():
     # Eager mode leaves one small function to the compiler, which costs 40 s at the first completion and

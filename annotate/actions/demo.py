@@ -64,7 +64,9 @@ def ensure_person(name: str, role: Role, password: str) -> User:
 
 def ensure_campaign(people: dict[str, User]) -> None:
     labelers = [person for person in people.values() if person.role == Role.LABELER]
-    campaign = campaigns.create_campaign(people["admin"], name=CAMPAIGN, k=4, labelers_per_prompt=2)
+    campaign = campaigns.create_campaign(
+        people["admin"], name=CAMPAIGN, k=4, labelers_per_prompt=2, temperature=0.7
+    )
     campaigns.set_members(campaign, people["admin"], labelers)
     campaigns.write_instructions(campaign, people["admin"], INSTRUCTIONS)
     for text in PROMPTS:
