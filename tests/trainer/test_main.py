@@ -5,6 +5,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -83,8 +85,9 @@ def test_a_bad_line_or_folder_is_named_and_nothing_is_written(
     assert not (tmp_path / "rm").exists()
 
 
-def start(tiny_policy: Path, folder: Path, *more: str) -> subprocess.Popen[bytes]:
-    """Start a reward run long enough to be stopped; return once it took a step."""
+@contextmanager
+def running(tiny_policy: Path, folder: Path, *more: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a reward run long enough to be stopped; yield once it took a step."""
     command = [sys.executable, "-m", "trainer", "reward", "--policy", str(tiny_policy)]
     command += ["--rankings", str(rankings(folder / "r.jsonl")), "--out", str(folder / "rm")]
     command += ["--set", "epochs=100", "--set", "batch_size=1", *more]
@@ -96,22 +99,25 @@ def start(tiny_policy: Path, folder: Path, *more: str) -> subprocess.Popen[bytes
         stderr=subprocess.PIPE,
     )
     assert process.stderr is not None
-    assert any(line.startswith(b"step 1 of") for line in process.stderr)
-    return process
+    try:
+        assert any(line.startswith(b"step 1 of") for line in process.stderr)
+        yield process
+    finally:
+        process.kill()
 
 
 def test_sigterm_ends_a_stage_and_leaves_no_checkpoint(tiny_policy, tmp_path: Path) -> None:
-    process = start(tiny_policy, tmp_path)
-    process.send_signal(signal.SIGTERM)
-    process.communicate()
+    with running(tiny_policy, tmp_path) as process:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
     assert process.returncode == 143
     assert not (tmp_path / "rm").exists() and (tmp_path / "rm.partial").is_dir()
 
 
 def test_a_stage_ends_with_the_process_that_holds_its_input(tiny_policy, tmp_path: Path) -> None:
-    process = start(tiny_policy, tmp_path, "--exit-with-parent")
-    os.kill(process.pid, 0)
-    process.communicate()
+    with running(tiny_policy, tmp_path, "--exit-with-parent") as process:
+        assert process.poll() is None
+        process.communicate(timeout=60)  # closes its standard input, then waits
     assert process.returncode == 143
 
 
