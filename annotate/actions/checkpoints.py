@@ -3,8 +3,9 @@
 import fcntl
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypedDict
 
 from django.conf import settings
 from django.db import transaction
@@ -33,7 +34,14 @@ def folder() -> Path:
     return path
 
 
-def add(run: Run, kind: str, location: Path) -> Checkpoint:
+class Sample(TypedDict):
+    """A completion to look at, with the last message of its prompt."""
+
+    prompt: str
+    completion: str
+
+
+def add(run: Run, kind: str, location: Path, samples: Sequence[Sample] = ()) -> Checkpoint:
     """Add the checkpoint that a run made; its parent is the checkpoint the run began from."""
     return Checkpoint.objects.create(
         kind=kind,
@@ -42,7 +50,7 @@ def add(run: Run, kind: str, location: Path) -> Checkpoint:
         parent=run.policy,
         stage=run.stage,
         location=str(location),
-        summary=run.result,
+        summary={**run.result, "samples": list(samples)},
     )
 
 

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from annotate.actions import checkpoints, runs
+from annotate.actions.checkpoints import Sample
 from annotate.actions.runs import Order
 from annotate.models import Run, Snapshot, Split, Stage
 from annotate.stage_process import ASKED_TO_STOP, StageProcess, wait_until_free, why_it_ended
@@ -20,6 +21,7 @@ from annotate.stage_process import ASKED_TO_STOP, StageProcess, wait_until_free,
 POLL_SECONDS = 1.0
 GRACE_SECONDS = 15.0
 LOCK_SECONDS = 60.0
+KEPT_SAMPLES = 8
 
 
 def execute(run_id: int, is_stopping: Callable[[], bool] = lambda: False) -> Run | None:
@@ -140,7 +142,17 @@ def conclude(run: Run, out: Path) -> None:
     told = json.loads((out / "podium.json").read_text(), parse_constant=lambda name: None)
     result: dict[str, Any] = told["result"]
     kind = None if run.stage == Stage.EVALUATE else str(told["kind"])
-    runs.succeed(run, kind, out, result)
+    runs.succeed(run, kind, out, result, samples_of(out))
+
+
+def samples_of(out: Path) -> list[Sample]:
+    """Return some of the last completions that a stage kept, none where it kept none."""
+    path = out / "samples.jsonl"
+    if not path.exists():
+        return []
+    lines = path.read_text(encoding="utf-8").splitlines()[-KEPT_SAMPLES:]
+    kept = map(json.loads, lines)
+    return [{"prompt": str(line["prompt"]), "completion": str(line["completion"])} for line in kept]
 
 
 def refreshed(run: Run) -> Run:

@@ -4,6 +4,7 @@ A run goes QUEUED -> RUNNING -> SUCCEEDED, FAILED or CANCELLED. `attempts` tells
 was given up for lost finds another number there and leaves.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 from enum import Enum
 from pathlib import Path
@@ -209,14 +210,20 @@ def store_metrics(run: Run, metrics: list[Metrics]) -> None:
     )
 
 
-def succeed(run: Run, kind: str | None, location: Path, result: dict[str, Any]) -> None:
+def succeed(
+    run: Run,
+    kind: str | None,
+    location: Path,
+    result: dict[str, Any],
+    samples: Sequence[checkpoints.Sample] = (),
+) -> None:
     """End a run well: add the checkpoint that it made (kind None: it made none) and keep its result."""
     with transaction.atomic():
         if not _end(run, RunState.SUCCEEDED, "", result=result, phase=""):
             return
         run.result = result
         if kind is not None:
-            run.checkpoint = checkpoints.add(run, kind, location)
+            run.checkpoint = checkpoints.add(run, kind, location, samples)
             run.save(update_fields=["checkpoint"])
 
 

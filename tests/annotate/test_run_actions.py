@@ -1,11 +1,12 @@
 """Starting, cancelling, retrying and losing runs: the rows, without a worker."""
 
+import json
 from pathlib import Path
 
 import pytest
 from django.utils import timezone
 
-from annotate.actions import runs
+from annotate.actions import execution, runs
 from annotate.actions.runs import Order
 from annotate.errors import Invalid, Refused
 from annotate.models import Campaign, Checkpoint, Run, RunState, User
@@ -139,3 +140,11 @@ def test_success_adds_the_checkpoint_with_its_parent(ranked: Campaign) -> None:
     assert run.checkpoint is not None
     assert (run.checkpoint.parent, run.checkpoint.location) == (run.policy, "/srv/made")
     assert runs.newest_reward_model(ranked) == run.checkpoint
+
+
+def test_a_checkpoint_keeps_the_last_samples_of_its_stage(tmp_path: Path) -> None:
+    lines = [{"step": n, "prompt": f"prompt {n}", "completion": f"answer {n}", "kl": 0.1} for n in range(20)]
+    (tmp_path / "samples.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    kept = execution.samples_of(tmp_path)
+    assert kept[-1] == {"prompt": "prompt 19", "completion": "answer 19"}
+    assert len(kept) == 8
