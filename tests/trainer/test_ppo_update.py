@@ -19,7 +19,7 @@ from trainer.tokens import Batch, collate
 PROMPTS = [list(range(40, 40 + length)) for length in (5, 9, 3, 14)]
 COMPLETIONS = [[70, 71, 1], [80, 81, 82, 83, 84], [90, 1], [100, 101, 102, 1]]
 CONFIG = PpoConfig(
-    minibatches=1, micro_batch_tokens=32, ptx_coef=0.0, warmup_steps=0, policy_lr=1e-3, value_lr=1e-3
+    minibatches=1, micro_batch_tokens=64, ptx_coef=0.0, warmup_steps=0, policy_lr=1e-3, value_lr=1e-3
 )
 TEXT = collate([([50], [51, 52, 53]), ([60], [61, 62])], 0)
 
@@ -29,13 +29,13 @@ def learners(tiny_policy: Path, tiny_reward_model: Path) -> Learners:
     return make_learners(load_policy(tiny_policy), load_reward_model(tiny_reward_model), CONFIG)
 
 
-def roll(learners: Learners, dtype: str = "float32") -> tuple[Rollout, list[Minibatch]]:
+def roll(learners: Learners, dtype: str = "float32", minibatches: int = 1) -> tuple[Rollout, list[Minibatch]]:
     drawn = [
         Sampled(row, 0, row, ids, [0.0] * len(ids), "stop" if ids[-1] == 1 else "length")
         for row, ids in enumerate(COMPLETIONS)
     ]
     lengths = [len(p) + len(c) for p, c in zip(PROMPTS, COMPLETIONS, strict=True)]
-    plan = plan_minibatches(lengths, 1, 32, "seed")
+    plan = plan_minibatches(lengths, minibatches, 64, "seed")
     policy, value = learners.policy, learners.value_model
     models = Models(policy, policy, value, value)
     kept = {"pad_id": 0, "temperature": 1.0, "missing_eos_score": -1.0, "dtype": dtype}
@@ -49,7 +49,7 @@ def targets(rollout: Rollout) -> Targets:
 
 def learn(learners: Learners, texts: list[Batch], **changes: object) -> dict[str, float]:
     config = CONFIG.model_copy(update=changes)
-    rollout, plan = roll(learners, config.dtype)
+    rollout, plan = roll(learners, config.dtype, config.minibatches)
     return update(learners, rollout, targets(rollout), plan, iter(texts), config, step=1)
 
 
@@ -63,10 +63,12 @@ def gradient(policy: PreTrainedModel) -> Tensor:
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_the_first_ratio_is_one(learners: Learners, dtype: str) -> None:
-    stats = learn(learners, [], dtype=dtype)
+    # At this rate no weight changes, so the second minibatch too must find the logprobs it was made with:
+    # in bfloat16 that holds only for the same micro-batches.
+    stats = learn(learners, [], dtype=dtype, minibatches=2, policy_lr=1e-12)
     assert stats["ratio_mean"] == pytest.approx(1, abs=1e-6)
     assert stats["ratio_max"] == pytest.approx(1, abs=1e-6)
-    assert stats["clipfrac"] == stats["approx_kl"] == 0
+    assert stats["clipfrac"] == 0
 
 
 def test_the_update_does_what_the_advantages_say(learners: Learners) -> None:
@@ -75,7 +77,8 @@ def test_the_update_does_what_the_advantages_say(learners: Learners) -> None:
     update(learners, rollout, aims, plan, iter([]), CONFIG, step=1)
     after, _ = roll(learners)
     moved = (after.old_logprobs - rollout.old_logprobs)[rollout.is_completion]
-    assert (moved * aims.advantages[rollout.is_completion]).sum() > 0
+    wanted = aims.advantages[rollout.is_completion]
+    assert moved[wanted > 0].mean() > 0 > moved[wanted < 0].mean()
     error = (rollout.values - aims.returns).abs()[rollout.is_completion].mean()
     assert (after.values - aims.returns).abs()[rollout.is_completion].mean() < error
 
@@ -104,7 +107,9 @@ def test_the_ptx_gradient_is_added_to_ppos(learners: Learners, monkeypatch: pyte
             learn(learners, [TEXT], ptx_coef=27.8 if part == "both" else 0.0)
         found.append(gradient(learners.policy))
     assert torch.allclose(found[2], found[0] + found[1], atol=1e-5)
-    assert found[1].norm() > 1
+    learners.policy.zero_grad()
+    accumulate_ptx(learners.policy, TEXT, config.model_copy(update={"ptx_coef": 1.0}))
+    assert torch.allclose(found[1], 27.8 * gradient(learners.policy), atol=1e-5)
 
 
 def test_ptx_lowers_the_loss_on_pretraining_text(learners: Learners) -> None:
