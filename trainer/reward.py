@@ -59,7 +59,7 @@ def train_reward(
         checkpoints.begin(partial, "reward", config.model_dump(mode="json"), inputs)
         rows = read_rankings(rankings)
         train_rows, valid_rows, how = held_out(rows, config.valid_fraction)
-        shown = _demonstrations(demonstrations, train_rows)
+        shown, zero = zero_point(demonstrations, train_rows)
         tokenizer = load_tokenizer(policy)
         limits = (config.max_prompt_tokens, config.max_completion_tokens)
         train = judged_prompts(train_rows, tokenizer, *limits)
@@ -70,12 +70,26 @@ def train_reward(
         model = new_reward_model(policy, config.seed)
         learner = _Learner(config, model, tokenizer, train, valid, partial)
         learner.learn()
-        centred_on = centre(model, shown, tokenizer, config)
+        centre(model, shown, tokenizer, config)
         learner.log.phase("measuring accuracy")
         result = learner.measure(valid) | {"held_out": how, "bias": float(model.head.bias)}
         save_reward_model(model, tokenizer, partial)
         tied = sum(ties(row) for row in valid_rows)
-        checkpoints.describe(partial, "reward_model", result | {"ties": tied, **centred_on})
+        checkpoints.describe(partial, "reward_model", result | {"ties": tied, "zero": zero})
+
+
+def zero_point(file: Path | None, train_rows: Sequence[Ranking]) -> tuple[list[Demonstration], str]:
+    """Return what shall score 0 on average: demonstrations, or, where there are none, the ranked completions.
+
+    PPO sets completions without an end a fixed low score, which means nothing on a scale without a zero.
+    """
+    if found := _demonstrations(file, train_rows):
+        return found, "demonstrations"
+    logging.warning("no demonstrations, so the ranked completions score 0 on average")
+    ranked = [
+        Demonstration(row.id, row.prompt, row.split, text) for row in train_rows for text in row.completions
+    ]
+    return ranked, "completions"
 
 
 def _demonstrations(file: Path | None, train_rows: Sequence[Ranking]) -> list[Demonstration]:
@@ -264,12 +278,9 @@ def centre(
     demonstrations: Sequence[Demonstration],
     tokenizer: PreTrainedTokenizerBase,
     config: RewardConfig,
-) -> dict[str, float | int]:
-    """Set the bias so that demonstrations score 0 on average; without any, leave it."""
+) -> None:
+    """Set the bias so that demonstrations score 0 on average."""
     shown = demonstrations[: config.demonstration_limit]
-    if not shown:
-        logging.warning("no demonstrations, so the bias stays where it is")
-        return {"demonstrations": 0}
     sequences = [
         (
             encode_prompt(tokenizer, row.prompt, config.max_prompt_tokens),
@@ -284,4 +295,3 @@ def centre(
         with autocast(config.dtype):
             scores.append(model.scores(batch.to(device())))
     model.head.bias -= torch.cat(scores).mean()
-    return {"demonstrations": len(shown)}

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
@@ -119,6 +120,14 @@ def test_demonstrations_score_zero_on_average(tiny_policy: Path) -> None:
     after = plain_scores(model, judged, 0)[0].detach()
     assert abs(after.mean().item()) < 1e-4 < abs(before.mean().item())
     assert torch.allclose(after.diff(), before.diff(), atol=1e-6)
+
+
+def test_what_scores_zero_are_demonstrations_else_the_ranked_completions() -> None:
+    with_one = replace(row([1, 2], "a", "b"), demonstration="d")
+    shown, zero = reward.zero_point(None, [with_one, row([1, 2], "a", "b")])
+    assert ([one.completion for one in shown], zero) == (["d"], "demonstrations")
+    shown, zero = reward.zero_point(None, [row([1, 2], "a", "b")])
+    assert ([one.completion for one in shown], zero) == (["a", "b"], "completions")
 
 
 def test_only_the_last_layers_learn_when_told_so(tiny_policy: Path, rankings: Path, tmp_path: Path) -> None:
