@@ -146,7 +146,9 @@ def test_the_engine_ends_with_its_parent(tiny_policy: Path) -> None:
         "engine = start_engine(Path(sys.argv[1]), engine='transformers', max_model_len=64);"
         "print(engine._process.pid, flush=True); os.kill(os.getpid(), signal.SIGKILL)"
     )
-    parent = subprocess.run([sys.executable, "-c", code, str(tiny_policy)], capture_output=True, text=True)
+    command = [sys.executable, "-c", code, str(tiny_policy)]
+    # Not stderr: an engine that lives on would hold it open, and the test would wait instead of fail.
+    parent = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     pid = int(parent.stdout)
     deadline = time.monotonic() + 10
     while is_alive(pid) and time.monotonic() < deadline:
