@@ -197,7 +197,7 @@ _SMALL: dict[str, dict[str, object]] = {
     },
     "ppo": {
         "dtype": "bfloat16",
-        "max_prompt_tokens": 768,
+        "max_prompt_tokens": 512,
         "max_completion_tokens": 64,
         "micro_batch_tokens": 2048,
         "steps": 10,
