@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from annotate import configs
-from annotate.actions.runs import newest_reward_model
+from annotate.actions.runs import newest_reward_model, pretraining_files
 from annotate.models import Campaign, Checkpoint, CheckpointKind, Stage, current_policy
 
 PREFIX = "config-"
@@ -29,11 +29,12 @@ class StartForm(forms.Form):
     reward_model = forms.ModelChoiceField(
         label=gettext_lazy("Reward model"), queryset=Checkpoint.objects.none(), empty_label="–"
     )
-    pretraining = forms.CharField(
+    pretraining = forms.ChoiceField(
         label=gettext_lazy("Pretraining text"),
-        max_length=200,
         required=False,
-        help_text=gettext_lazy("A text file on the workers' disk, mixed in (PPO-ptx). Empty: none."),
+        help_text=gettext_lazy(
+            "Mixed in (PPO-ptx): a .txt or .jsonl file in the data folder's pretraining/."
+        ),
     )
 
     def __init__(self, campaign: Campaign, stage: str, preset: str, data: Any = None, **initial: Any) -> None:
@@ -48,6 +49,10 @@ class StartForm(forms.Form):
             del self.fields["reward_model"]
         if stage not in (Stage.SFT, Stage.PPO):
             del self.fields["pretraining"]
+        else:
+            texts = self.fields["pretraining"]
+            assert isinstance(texts, forms.ChoiceField), "pretraining text is chosen from files"
+            texts.choices = [("", "–"), *((name, name) for name in pretraining_files())]
         values = configs.preset(stage, preset)
         for name, schema in settings_of(stage).items():
             self.fields[PREFIX + name] = config_field(name, schema, values[name])

@@ -70,7 +70,7 @@ def command_of(run: Run) -> list[str]:
     if run.reward_model is not None:
         given["reward-model"] = run.reward_model.location
     if run.pretraining:
-        given["pretraining"] = run.pretraining
+        given["pretraining"] = str(runs.pretraining_folder() / run.pretraining)
     return [run.stage, *(part for name, value in given.items() for part in (f"--{name}", value))]
 
 

@@ -10,6 +10,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce
@@ -71,6 +72,7 @@ def start_run(
     named. Raises Invalid naming the field of a bad config, Refused when the stage lacks what it needs.
     """
     checked = configs.check(stage, preset, config or {})
+    refuse_unknown_pretraining(pretraining)
     policy = policy or current_policy(campaign)
     if stage == Stage.PPO:
         reward_model = reward_model or newest_reward_model(campaign)
@@ -94,6 +96,26 @@ def start_run(
         if not is_foreground:
             ring_trainer(run.pk)
     return run
+
+
+def pretraining_folder() -> Path:
+    """Return where an operator puts text for PPO-ptx: nothing else on the disk can be named."""
+    path: Path = settings.DATA_DIR / "pretraining"
+    return path
+
+
+def pretraining_files() -> list[str]:
+    """Return the names of the text files that a run can mix in."""
+    found = pretraining_folder().glob("*")
+    return sorted(path.name for path in found if path.is_file() and path.suffix in (".txt", ".jsonl"))
+
+
+def refuse_unknown_pretraining(name: str) -> None:
+    if name and name not in pretraining_files():
+        raise Invalid(
+            _("pretraining: there is no file %(name)s in %(folder)s; put .txt or .jsonl files there.")
+            % {"name": name, "folder": pretraining_folder()}
+        )
 
 
 def newest_reward_model(campaign: Campaign) -> Checkpoint | None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from django.utils import timezone
+from pytest_django import Settings
 
 from annotate.actions import execution, runs
 from annotate.actions.runs import Order
@@ -148,3 +149,15 @@ def test_a_checkpoint_keeps_the_last_samples_of_its_stage(tmp_path: Path) -> Non
     kept = execution.samples_of(tmp_path)
     assert kept[-1] == {"prompt": "prompt 19", "completion": "answer 19"}
     assert len(kept) == 8
+
+
+def test_pretraining_text_comes_from_its_folder_alone(
+    ranked: Campaign, settings: Settings, tmp_path: Path
+) -> None:
+    settings.DATA_DIR = tmp_path
+    (tmp_path / "pretraining").mkdir()
+    (tmp_path / "pretraining" / "books.txt").write_text("Once upon a time.")
+    runs.refuse_unknown_pretraining("books.txt")
+    for elsewhere in ("../secret_key", "/etc/hosts", "more.txt"):
+        with pytest.raises(Invalid, match="pretraining: there is no file"):
+            runs.start_run(ranked, "sft", actor=None, pretraining=elsewhere)

@@ -40,7 +40,12 @@ class Command(BaseCommand):
         )
         parser.add_argument("--policy", type=int, metavar="ID", help="begin from this checkpoint")
         parser.add_argument("--reward-model", type=int, metavar="ID", help="default: the campaign's newest")
-        parser.add_argument("--pretraining", default="", metavar="FILE", help="text for PPO-ptx or SFT")
+        parser.add_argument(
+            "--pretraining",
+            default="",
+            metavar="NAME",
+            help="text for PPO-ptx or SFT: a file in the data folder's pretraining/",
+        )
         parser.add_argument(
             "--json", action="store_true", dest="as_json", help="print the result as one JSON line"
         )
