@@ -32,7 +32,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--prompts", type=int, default=72, help="training prompts")
         parser.add_argument("--held-out", type=int, default=24, help="held-out prompts")
-        parser.add_argument("--steps", type=int, default=30, help="PPO steps")
+        parser.add_argument("--steps", type=int, default=20, help="PPO steps")
         parser.add_argument("--keep", action="store_true", help="leave the campaign, to look at it")
 
     def handle(self, *, prompts: int, held_out: int, steps: int, keep: bool, **options: Any) -> None:
@@ -61,7 +61,7 @@ class Command(BaseCommand):
         self.wait_for_completions(campaign)
         rankings = self.rank(made)
         base = campaign.promotions.get().policy
-        reward = self.run(campaign, Stage.REWARD, {"epochs": 2, "lr": 5e-5})
+        reward = self.run(campaign, Stage.REWARD, {"epochs": 2, "batch_size": 8, "lr": 5e-5})
         before = self.held_out_by_rule(campaign, base)
         config = {"steps": steps, "max_completion_tokens": rehearsals.LONGEST_COMPLETION}
         ppo = self.run(campaign, Stage.PPO, config, reward_model=reward.checkpoint)
