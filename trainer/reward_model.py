@@ -79,9 +79,10 @@ def load_reward_model(folder: Path) -> RewardModel:
 
 
 def freeze_but_last(backbone: PreTrainedModel, layers: int) -> None:
-    """Let only the last layers, and what follows them, learn."""
+    """Let only the last layers, and what follows them, learn; all of a model that has no more than these."""
     blocks = backbone.layers
-    assert len(blocks) >= layers, f"trained_layers is {layers}, the model has {len(blocks)}"
+    if len(blocks) <= layers:
+        return
     backbone.get_input_embeddings().requires_grad_(False)
     blocks[: len(blocks) - layers].requires_grad_(False)
 

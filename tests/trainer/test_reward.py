@@ -16,7 +16,7 @@ from trainer.config import RewardConfig
 from trainer.data import BadInput, Ranking
 from trainer.rankings import JudgedPrompt, comparisons_of, judged_prompts
 from trainer.reward import centre, plain_scores, shares_prompt, train_reward
-from trainer.reward_model import load_reward_model, new_reward_model
+from trainer.reward_model import freeze_but_last, load_reward_model, new_reward_model
 from trainer.tokens import load_tokenizer
 
 CONFIG = RewardConfig(batch_size=4, lr=3e-3, save_every=2, valid_every=2, valid_fraction=0.25)
@@ -128,6 +128,12 @@ def test_what_scores_zero_are_demonstrations_else_the_ranked_completions() -> No
     assert ([one.completion for one in shown], zero) == (["d"], "demonstrations")
     shown, zero = reward.zero_point(None, [row([1, 2], "a", "b")])
     assert ([one.completion for one in shown], zero) == (["a", "b"], "completions")
+
+
+def test_all_of_a_model_with_fewer_layers_learns(tiny_policy: Path) -> None:
+    model = new_reward_model(tiny_policy, seed=0)
+    freeze_but_last(model.backbone, 8)
+    assert all(parameter.requires_grad for parameter in model.parameters())
 
 
 def test_only_the_last_layers_learn_when_told_so(tiny_policy: Path, rankings: Path, tmp_path: Path) -> None:
