@@ -14,13 +14,14 @@ from typing import NamedTuple
 
 import httpx
 
+# Asked so that an answer may be short: only one that ends by itself shows how long it would have been.
 QUESTIONS = [
-    "What is {}?",
-    "Tell me about {}.",
-    "Give me one piece of advice about {}.",
-    "Why do people like {}?",
-    "Describe {} to a friend.",
-    "How would you begin with {}?",
+    "In one short sentence, what is {}?",
+    "Name one thing that goes well with {}.",
+    "In a few words, why do people like {}?",
+    "Give one word that describes {}.",
+    "Yes or no: is {} good for people?",
+    "Which colour fits {} best?",
 ]
 TOPICS = [
     "gardening", "swimming", "baking bread", "chess", "cycling", "painting", "rivers", "bridges",
