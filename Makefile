@@ -33,7 +33,7 @@ lint: setup
 	$(RUN) manage.py makemigrations --check --dry-run
 
 rehearse: setup
-	$(RUN) manage.py rehearse
+	@$(RUN) manage.py rehearse
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
