@@ -3,6 +3,7 @@
 import secrets
 import shutil
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from django.conf import settings
@@ -78,6 +79,7 @@ def remove(campaign: Campaign) -> None:
         User.objects.filter(pk__in=members).delete()
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)
+        Path(f"{folder}.lock").unlink(missing_ok=True)
 
 
 def folders_of(campaign: Campaign) -> list[str]:
