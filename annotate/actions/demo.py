@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import transaction
 
 from annotate.actions import campaigns, checkpoints, prompts
-from annotate.models import Campaign, Checkpoint, CheckpointKind, Kind, Role, User, current_policy
+from annotate.models import Campaign, Kind, Role, User
 
 PEOPLE = {
     "admin": Role.ADMIN,
@@ -38,11 +38,10 @@ PROMPTS = [
 @transaction.atomic
 def seed(password: str | None) -> str:
     """Make the demonstration people and campaign where they are missing; return the people's password."""
-    password = password or kept_password()
     people = {name: ensure_person(name, role, password) for name, role in PEOPLE.items()}
     if not Campaign.objects.exists():
         ensure_campaign(people)
-    return password
+    return password or kept_password()
 
 
 def kept_password() -> str:
@@ -54,10 +53,11 @@ def kept_password() -> str:
     return str(path.read_text())
 
 
-def ensure_person(name: str, role: Role, password: str) -> User:
+def ensure_person(name: str, role: Role, password: str | None) -> User:
+    """Return the person. Only a password that was asked for replaces one they may have chosen since."""
     person, made = User.objects.get_or_create(username=name, defaults={"role": role})
-    if made or not person.check_password(password):
-        person.set_password(password)
+    if made or (password and not person.check_password(password)):
+        person.set_password(password or kept_password())
         person.save(update_fields=["password"])
     return person
 
@@ -76,7 +76,5 @@ def ensure_campaign(people: dict[str, User]) -> None:
 
 def promote_base() -> None:
     """Give every campaign without a policy the base policy, so that its prompts can be sampled."""
-    base = Checkpoint.objects.filter(kind=CheckpointKind.POLICY, stage="base").exclude(location="").first()
     for campaign in Campaign.objects.all():
-        if base and current_policy(campaign) is None:
-            checkpoints.promote(campaign, base, None, "The base policy")
+        checkpoints.adopt_base(campaign)
