@@ -3,12 +3,14 @@
 from annotate.models.audit import AuditEntry
 from annotate.models.campaigns import Campaign, Instructions
 from annotate.models.checkpoints import Checkpoint, CheckpointKind, Promotion, current_policy
-from annotate.models.claims import ClaimState
+from annotate.models.claims import ClaimState, SkipKind
 from annotate.models.completions import Completion
 from annotate.models.demonstrations import Demonstration
+from annotate.models.dialogues import Dialogue, DialogueMode, DialogueState, DialogueTurn
 from annotate.models.people import Role, Split, User
-from annotate.models.prompts import Kind, Prompt, Sampling, Source
+from annotate.models.prompts import Kind, Prompt, PromptFlag, Sampling, Source
 from annotate.models.rankings import Flag, RankedCompletion, Ranking
+from annotate.models.revisions import Revision
 from annotate.models.runs import (
     EngineStatus,
     Retraining,
@@ -19,6 +21,7 @@ from annotate.models.runs import (
     Stage,
 )
 from annotate.models.snapshots import Snapshot
+from annotate.models.suggestions import Suggestion, SuggestionState
 
 __all__ = [
     "AuditEntry",
@@ -28,25 +31,34 @@ __all__ = [
     "ClaimState",
     "Completion",
     "Demonstration",
+    "Dialogue",
+    "DialogueMode",
+    "DialogueState",
+    "DialogueTurn",
     "EngineStatus",
     "Flag",
     "Instructions",
     "Kind",
     "Promotion",
     "Prompt",
+    "PromptFlag",
     "RankedCompletion",
     "Ranking",
     "Retraining",
     "RetrainingState",
+    "Revision",
     "Role",
     "Run",
     "RunMetric",
     "RunState",
     "Sampling",
+    "SkipKind",
     "Snapshot",
     "Source",
     "Split",
     "Stage",
+    "Suggestion",
+    "SuggestionState",
     "User",
     "current_policy",
 ]

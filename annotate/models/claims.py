@@ -1,12 +1,13 @@
 """Claims: the life that a ranking and a demonstration share, from being handed out to being submitted."""
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from annotate.models.campaigns import Instructions
-from annotate.models.prompts import Prompt
+from annotate.models.prompts import Prompt, PromptFlag
 
 
 class ClaimState(models.TextChoices):
@@ -16,6 +17,17 @@ class ClaimState(models.TextChoices):
     SUBMITTED = "submitted", _("Submitted")
     SKIPPED = "skipped", _("Skipped")
     EXPIRED = "expired", _("Expired")
+
+
+class SkipKind(models.TextChoices):
+    """Why a labeler lets a prompt go (paper, section 3.3 and footnote 9)."""
+
+    UNCLEAR = "unclear", _("It is not clear what is wanted")
+    EXPERTISE = "expertise", _("I lack the expertise")
+    LANGUAGE = "language", _("I do not read its language well enough")
+    SENSITIVE = "sensitive", _("I would rather not work on this content")
+    BROKEN = "broken", _("The prompt or its outputs are broken")
+    OTHER = "other", _("Another reason")
 
 
 class Claim(models.Model):
@@ -35,7 +47,10 @@ class Claim(models.Model):
     state = models.CharField(max_length=10, choices=ClaimState.choices, default=ClaimState.CLAIMED)
     slot = models.PositiveSmallIntegerField(null=True, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
+    skip_kind = models.CharField(max_length=10, choices=SkipKind.choices, blank=True, default="")
     skip_reason = models.CharField(max_length=300, blank=True, default="")
+    # What the labeler says of the prompt itself.
+    prompt_flags = ArrayField(models.CharField(max_length=30), default=list, blank=True)
     seconds = models.FloatField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     submitted_at = models.DateTimeField(null=True, blank=True)
@@ -61,6 +76,12 @@ class Claim(models.Model):
             models.CheckConstraint(
                 condition=Q(state="submitted", submitted_at__isnull=False) | ~Q(state="submitted"),
                 name="%(class)s_submitted_has_time",
+            ),
+            models.CheckConstraint(
+                condition=Q(prompt_flags__contained_by=PromptFlag.values), name="%(class)s_flags_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(skip_kind__in=["", *SkipKind.values]), name="%(class)s_skip_kind_known"
             ),
         ]
         indexes = [

@@ -1,6 +1,7 @@
 """Prompts: what is asked, by whom, which split it stands in, and how far its sampling is."""
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -10,11 +11,28 @@ from annotate.models.people import Split
 
 
 class Kind(models.TextChoices):
-    """The paper's three kinds of labeler-written prompts (A.1); an imported one is plain."""
+    """The paper's three kinds of labeler-written prompts (A.1), and dialogues; an imported one is plain."""
 
     PLAIN = "plain", _("A single request")
     FEW_SHOT = "few_shot", _("Few-shot: an instruction with examples")
     USE_CASE = "use_case", _("For a use case")
+    DIALOGUE = "dialogue", _("Dialogue")
+
+
+class PromptFlag(models.TextChoices):
+    """What the paper's Table 7 says of a prompt, whoever says it: its author or who answers it."""
+
+    AMBIGUOUS = "ambiguous", _("Ambiguous")
+    SENSITIVE = "sensitive", _("Sensitive content")
+    IDENTITY_DEPENDENT = "identity_dependent", _("Identity dependent")
+    CLOSED_DOMAIN = "closed_domain", _("Closed domain")
+    CONTINUATION = "continuation", _("Continuation style")
+    OPINION = "opinion", _("Requests opinionated content")
+    ADVICE = "advice", _("Requests advice")
+    MORAL_JUDGMENT = "moral_judgment", _("Requests moral judgment")
+    SAFETY_CONSTRAINTS = "safety_constraints", _("Contains explicit safety constraints")
+    OTHER_CONSTRAINTS = "other_constraints", _("Contains other explicit constraints")
+    INTENT_UNCLEAR = "intent_unclear", _("Intent unclear")
 
 
 class Source(models.TextChoices):
@@ -47,6 +65,8 @@ class Prompt(models.Model):
     )
     source = models.CharField(max_length=20, choices=Source.choices, blank=True, default="")
     category = models.CharField(max_length=50, blank=True, default="")
+    # What its author says of it; what labelers say stands with their answers.
+    flags = ArrayField(models.CharField(max_length=30), default=list, blank=True)
     language = models.CharField(max_length=20, blank=True, default="")
     split = models.CharField(max_length=5, choices=Split.choices)
     sampling = models.CharField(max_length=10, choices=Sampling.choices, default=Sampling.QUEUED)
@@ -63,6 +83,9 @@ class Prompt(models.Model):
             ),
             models.CheckConstraint(condition=Q(split__in=Split.values), name="prompt_split_known"),
             models.CheckConstraint(condition=Q(sampling__in=Sampling.values), name="prompt_sampling_known"),
+            models.CheckConstraint(
+                condition=Q(flags__contained_by=PromptFlag.values), name="prompt_flags_known"
+            ),
             models.CheckConstraint(
                 condition=Q(sampling="running") | Q(sampling_lease_until=None),
                 name="prompt_lease_while_running",
