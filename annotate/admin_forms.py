@@ -17,6 +17,7 @@ CampaignForm = modelform_factory(
         "max_completion_tokens",
         "temperature",
         "lease_minutes",
+        "use_cases",
         "is_open",
     ],
 )

@@ -24,6 +24,7 @@ class CampaignSettings(TypedDict, total=False):
     labelers_per_prompt: int
     is_open: bool
     is_rehearsal: bool
+    use_cases: str
     lease_minutes: int
     max_completion_tokens: int
     temperature: float

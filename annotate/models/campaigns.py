@@ -23,6 +23,12 @@ class Campaign(models.Model):
     # Gone once everything in it is gone: the rehearsal's own campaign, hidden from labelers' lists elsewhere.
     is_rehearsal = models.BooleanField(default=False)
     labelers = models.ManyToManyField(settings.AUTH_USER_MODEL, blank=True, related_name="campaigns")
+    use_cases = models.TextField(
+        _("use cases"),
+        blank=True,
+        default="",
+        help_text=_("One a line, vague enough to name no customer. Empty: labelers name their own."),
+    )
     lease_minutes = models.PositiveSmallIntegerField(
         _("claim length in minutes"), default=60, validators=[MinValueValidator(1), MaxValueValidator(2880)]
     )
@@ -71,6 +77,11 @@ class Campaign(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def listed_use_cases(self) -> list[str]:
+        """Return the use cases that labelers choose from; none means that they name their own."""
+        return [line.strip() for line in self.use_cases.splitlines() if line.strip()]
 
     @property
     def retrains(self) -> bool:

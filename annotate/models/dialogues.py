@@ -32,6 +32,10 @@ class Dialogue(models.Model):
     state = models.CharField(max_length=10, choices=DialogueState.choices, default=DialogueState.OPEN)
     # The unfinished next message.
     draft = models.TextField(blank=True, default="")
+    # What the draft began from, if it did.
+    draft_suggestion = models.ForeignKey(
+        Suggestion, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
     # A chat's prompt: all that came before the policy's message that was picked at random.
     prompt = models.OneToOneField(Prompt, null=True, blank=True, on_delete=models.PROTECT)
     picked_place = models.PositiveSmallIntegerField(null=True, blank=True)
@@ -51,12 +55,15 @@ class Dialogue(models.Model):
 
 
 class DialogueTurn(models.Model):
-    """One message of a dialogue, and the suggestion that it began from, if any."""
+    """One message of a dialogue, and the suggestion that it began from, if any.
+
+    The policy's own message in a chat has no text here: it says what its suggestion does.
+    """
 
     dialogue = models.ForeignKey(Dialogue, on_delete=models.CASCADE, related_name="turns")
     place = models.PositiveSmallIntegerField()
     role = models.CharField(max_length=10, choices=[("user", _("User")), ("assistant", _("Assistant"))])
-    text = models.TextField()
+    text = models.TextField(blank=True, default="")
     suggestion = models.OneToOneField(Suggestion, null=True, blank=True, on_delete=models.PROTECT)
     # What an assistant turn of both sides became once the dialogue was finished.
     demonstration = models.OneToOneField(Demonstration, null=True, blank=True, on_delete=models.PROTECT)
@@ -72,4 +79,9 @@ class DialogueTurn(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.text[:80]
+        return self.said[:80]
+
+    @property
+    def said(self) -> str:
+        """Return the message: what a person made of it, else what the policy wrote."""
+        return self.text or (self.suggestion.text if self.suggestion else "")
