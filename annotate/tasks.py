@@ -2,16 +2,17 @@
 
 from celery import shared_task
 
-from annotate.actions import claims, retraining, runs, sampling
+from annotate.actions import claims, retraining, runs, sampling, suggestions
 from annotate.jobs import ring_sampler
 
 
 @shared_task(name="annotate.ring_for_waiting_prompts")
 def ring_for_waiting_prompts() -> None:
-    """Queue prompts again whose worker was lost, and ring for all that wait."""
+    """Queue prompts and suggestions again whose worker was lost, and ring for all that wait."""
     sampling.release_lost()
     sampling.explain_waiting()
-    if sampling.is_anything_waiting():
+    suggestions.release_lost()
+    if suggestions.is_anything_waiting() or sampling.is_anything_waiting():
         ring_sampler()
 
 

@@ -14,8 +14,19 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
-from annotate.actions import checkpoints, execution, runs
-from annotate.models import Campaign, Checkpoint, Completion, EngineStatus, Prompt, Run, RunState, Sampling
+from annotate.actions import checkpoints, execution, runs, suggestions
+from annotate.models import (
+    Campaign,
+    Checkpoint,
+    Completion,
+    EngineStatus,
+    Prompt,
+    Run,
+    RunState,
+    Sampling,
+    Suggestion,
+    User,
+)
 from tests.bridge import TINY, ask, campaign_with, rank
 from tests.people import make_campaign
 from tests.trainer.conftest import make_policy
@@ -107,6 +118,21 @@ def test_prompts_without_a_policy_wait_and_say_so(sampler: None, campaign: Campa
     assert "no policy yet" in waiting.sampling_reason
     checkpoints.promote(other, Checkpoint.objects.get(name="tiny"), None, "now it has one")
     wait_until(lambda: Prompt.objects.get(pk=waiting.pk).sampling == Sampling.SAMPLED)
+
+
+def test_suggestions_are_written_for_either_side(sampler: None, campaign: Campaign) -> None:
+    person = User.objects.create(username="lena")
+    talk = [{"role": "user", "content": "Hi"}]
+    answer = suggestions.ask(campaign, person, talk)
+    long = suggestions.ask(campaign, person, [{"role": "user", "content": "word " * 200}])
+    question = suggestions.ask(campaign, person, [*talk, {"role": "assistant", "content": "Yes"}], "user")
+    wait_until(lambda: not Suggestion.objects.filter(state__in=suggestions.UNFINISHED).exists())
+    written = dict(Suggestion.objects.values_list("pk", "state"))
+    assert written == {answer.pk: "done", long.pk: "failed", question.pk: "done"}
+    assert "tokens" in Suggestion.objects.get(pk=long.pk).reason
+    texts = Suggestion.objects.exclude(pk=long.pk).values_list("text", flat=True)
+    assert all(texts)
+    assert len(set(texts)) == 2
 
 
 def test_an_unloadable_policy_fails_its_prompts_after_three_attempts(

@@ -11,6 +11,8 @@ from transformers import PreTrainedTokenizerBase
 from trainer.engine import Engine, Refused, Request, Sampling, start_engine
 from trainer.tokens import decode, encode_prompt, load_tokenizer
 
+# What begins a dialogue that is told from the user's side: some chat templates want a user to speak first.
+OPENING = "Hello! How can I help you?"
 # Prompts of people are never cut: one that does not fit is refused, with its length.
 UNCUT = 1 << 30
 
@@ -80,6 +82,19 @@ class Sampler:
         if self._engine is not None:
             self._engine.close()
             self._engine = None
+
+
+def from_the_users_side(messages: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+    """Return a conversation with its roles swapped, so that a policy's answer is the user's next message.
+
+    A policy only ever writes what an assistant says, and a chat template lets it do nothing else. What the
+    user opened with would now be the assistant's, so a short line stands before it.
+    """
+    other = {"user": "assistant", "assistant": "user"}
+    system = [dict(each) for each in messages if each["role"] == "system"]
+    talk = [{**each, "role": other[each["role"]]} for each in messages if each["role"] != "system"]
+    opening = [] if talk and talk[0]["role"] == "user" else [{"role": "user", "content": OPENING}]
+    return [*system, *opening, *talk]
 
 
 def longest(policy_dir: Path) -> int | None:

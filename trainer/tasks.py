@@ -1,9 +1,10 @@
 """The bridge: the Celery tasks that walk between the website's rows and the learning side."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from celery import Task
@@ -12,9 +13,9 @@ from django.conf import settings
 from django.db import connection
 
 from annotate import jobs
-from annotate.actions import execution, runs, sampling
+from annotate.actions import execution, runs, sampling, suggestions
 from annotate.celery import app
-from annotate.models import Checkpoint, Prompt, Run, current_policy
+from annotate.models import Campaign, Checkpoint, Prompt, Run, Suggestion, current_policy
 from trainer.engine import EngineDied, EngineError, Refused
 from trainer.engine import Sampling as Drawn
 
@@ -30,14 +31,20 @@ warm: list["Sampler"] = []
 
 @app.task(name=jobs.SAMPLE, bind=True)
 def sample(self: Task[Any, Any], /) -> None:
-    """Sample waiting prompts, a batch of one campaign after a batch of the next, until none waits."""
+    """Write the suggestions that people wait for, and sample prompts, a batch of each campaign in turn."""
     if not is_sampling.acquire(blocking=False):
         return  # one engine a worker, and it is at work: it will find these prompts too
+    worker = str(self.request.hostname)
     try:
         served = 0
-        while not stopping.is_set() and (batch := sampling.claim_batch(served)):
-            served = batch[0].campaign_id
-            sample_batch(batch, str(self.request.hostname))
+        while not stopping.is_set():
+            if asked := suggestions.claim_batch():
+                write_suggestions(asked, worker)
+            elif batch := sampling.claim_batch(served):
+                served = batch[0].campaign_id
+                sample_batch(batch, worker)
+            else:
+                break
     finally:
         is_sampling.release()
 
@@ -53,59 +60,88 @@ def train(run_id: int) -> None:
 
 
 def sample_batch(batch: list[Prompt], worker: str) -> None:
-    """Sample what these prompts, all of one campaign, still lack; what could not be done goes back."""
-    policy = current_policy(batch[0].campaign)
-    assert policy is not None, "only campaigns with a policy have their prompts taken"
+    """Sample what these prompts, all of one campaign, still lack, and store each as it arrives."""
+    with held(batch, sampling):
+        waiting = [prompt for prompt in batch if not sampling.finish_if_whole(prompt)]
+        policy, engine = ready(batch[0].campaign, worker)
+        places = [sampling.missing_places(prompt) for prompt in waiting]
+        asked = [
+            (prompt.messages, [sampling.seed_of(prompt, place) for place in missing])
+            for prompt, missing in zip(waiting, places, strict=True)
+        ]
+        for item in answers(batch[0].campaign, asked):
+            if isinstance(item, Refused):
+                sampling.fail_prompt(waiting[item.request], sentence(item.reason))
+            else:
+                prompt, place = waiting[item.prompt], places[item.prompt][item.index]
+                sampling.store_completion(prompt, place, policy=policy, engine=engine, **told(item))
+
+
+def write_suggestions(batch: list[Suggestion], worker: str) -> None:
+    """Let the policy write these suggestions, all of one campaign: one text each."""
+    from trainer.sampler import from_the_users_side
+
+    with held(batch, suggestions):
+        policy, engine = ready(batch[0].campaign, worker)
+        sides = {"assistant": list, "user": from_the_users_side}
+        asked = [(sides[each.role](each.messages), [suggestions.seed_of(each)]) for each in batch]
+        for item in answers(batch[0].campaign, asked):
+            if isinstance(item, Refused):
+                suggestions.fail(batch[item.request], sentence(item.reason))
+            else:
+                suggestions.store(batch[item.prompt], policy=policy, engine=engine, **told(item))
+
+
+@contextmanager
+def held(batch: Sequence[Prompt | Suggestion], keeper: ModuleType) -> Iterator[None]:
+    """Hold rows while the engine works on them; what could not be done goes back.
+
+    keeper is the module of actions that keeps their leases: sampling or suggestions.
+    """
     try:
-        with leases_renewed(batch):
-            ask_engine(batch, policy, worker)
+        with leases_renewed(batch, keeper):
+            yield
     except (EngineDied, EngineError) as error:
         close_engine()
-        sampling.put_back(batch, str(error))
+        keeper.put_back(batch, str(error))
     except Exception as error:
         close_engine()
-        sampling.put_back(batch, f"{type(error).__name__}: {error}")
+        keeper.put_back(batch, f"{type(error).__name__}: {error}")
         raise
     if stopping.is_set():
         close_engine()
-        sampling.give_back(batch)
+        keeper.give_back(batch)
 
 
-def ask_engine(batch: list[Prompt], policy: Checkpoint, worker: str) -> None:
-    """Ask for the missing completions, and store each as it arrives."""
+def ready(campaign: Campaign, worker: str) -> tuple[Checkpoint, str]:
+    """Warm the engine up with the campaign's current policy; return the policy and the engine in words."""
+    policy = current_policy(campaign)
+    assert policy is not None, "only campaigns with a policy have their rows taken"
+    description = warm_sampler().use(Path(policy.location))
+    engine = "{engine} {version}, {dtype}, {device}".format(**description)
+    sampling.report_engine(worker, engine, description["reason"])
+    return policy, engine
+
+
+def answers(
+    campaign: Campaign, asked: Sequence[tuple[Sequence[Mapping[str, str]], list[int]]]
+) -> Iterator["Answered | Refused"]:
+    """Yield what the engine answers to messages with their seeds, until this worker is told to stop."""
     from trainer.sampler import Asked  # loads torch, which a worker that only trains can do without
 
-    waiting = [prompt for prompt in batch if not sampling.finish_if_whole(prompt)]
-    sampler = warm_sampler()
-    told = sampler.use(Path(policy.location))
-    engine = f"{told['engine']} {told['version']}, {told['dtype']}, {told['device']}"
-    sampling.report_engine(worker, engine, told["reason"])
-    places = [sampling.missing_places(prompt) for prompt in waiting]
-    asked = [
-        Asked(prompt.messages, [sampling.seed_of(prompt, place) for place in missing])
-        for prompt, missing in zip(waiting, places, strict=True)
-    ]
-    campaign = batch[0].campaign
     drawn = Drawn(max_tokens=campaign.max_completion_tokens, temperature=campaign.temperature)
-    for item in sampler.sample(asked, drawn):
-        if isinstance(item, Refused):
-            sampling.fail_prompt(waiting[item.request], f"{item.reason[:1].upper()}{item.reason[1:]}.")
-        else:
-            store(waiting[item.prompt], places[item.prompt][item.index], item, policy, engine)
+    for item in warm_sampler().sample([Asked(*each) for each in asked], drawn):
+        yield item
         if stopping.is_set():
             return
 
 
-def store(prompt: Prompt, place: int, item: "Answered", policy: Checkpoint, engine: str) -> None:
-    sampling.store_completion(
-        prompt,
-        place,
-        policy=policy,
-        text=item.text,
-        token_count=item.token_count,
-        finish_reason=item.finish_reason,
-        engine=engine,
-    )
+def told(item: "Answered") -> dict[str, Any]:
+    return {"text": item.text, "token_count": item.token_count, "finish_reason": item.finish_reason}
+
+
+def sentence(reason: str) -> str:
+    return f"{reason[:1].upper()}{reason[1:]}."
 
 
 def warm_sampler() -> "Sampler":
@@ -118,13 +154,13 @@ def warm_sampler() -> "Sampler":
 
 
 @contextmanager
-def leases_renewed(batch: list[Prompt]) -> Iterator[None]:
-    """Hold the prompts for as long as the work on them goes on, an engine's start included."""
+def leases_renewed(batch: Sequence[Prompt | Suggestion], keeper: ModuleType) -> Iterator[None]:
+    """Hold the rows for as long as the work on them goes on, an engine's start included."""
     is_done = threading.Event()
 
     def renew() -> None:
         while not is_done.wait(RENEW_SECONDS):
-            sampling.renew_leases(batch)
+            keeper.renew_leases(batch)
         connection.close()
 
     thread = threading.Thread(target=renew, daemon=True)
