@@ -1,15 +1,15 @@
 """What PPO changes from step to step: two models, their optimizers, and the policy's average."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from trainer import checkpoints
+from trainer import checkpoints, resume
 from trainer.config import PpoConfig
-from trainer.optimizer import make_optimizer, optimizer_tensors, restore_optimizer
+from trainer.optimizer import make_optimizer
 from trainer.policy import save_policy
 from trainer.reward_model import RewardModel, freeze_but_last
 
@@ -52,29 +52,9 @@ def average(learners: Learners, decay: float) -> None:
         learners.ema[name].lerp_(parameter, 1 - decay)
 
 
-def save(partial: Path, learners: Learners, step: int) -> None:
-    """Save all that the steps after this one depend on; the rest follows from a step's number."""
-    tensors = checkpoints.parameter_tensors(learners.policy, "policy")
-    tensors |= checkpoints.parameter_tensors(learners.value_model, "value_model")
-    tensors |= optimizer_tensors(learners.policy_optimizer, "policy_optimizer")
-    tensors |= optimizer_tensors(learners.value_optimizer, "value_optimizer")
-    tensors |= {f"ema.{name}": tensor for name, tensor in learners.ema.items()}
-    checkpoints.save_state(partial, tensors, {"step": step})
-
-
-def restore(partial: Path, learners: Learners) -> int:
-    """Put back the saved state; return its step, 0 where there is none."""
-    state = checkpoints.load_state(partial)
-    if state is None:
-        return 0
-    tensors, facts = state
-    checkpoints.restore_parameters(learners.policy, tensors, "policy")
-    checkpoints.restore_parameters(learners.value_model, tensors, "value_model")
-    restore_optimizer(learners.policy_optimizer, tensors, "policy_optimizer")
-    restore_optimizer(learners.value_optimizer, tensors, "value_optimizer")
-    for name, tensor in learners.ema.items():
-        tensor.copy_(tensors[f"ema.{name}"])
-    return int(str(facts["step"]))
+def state(learners: Learners) -> dict[str, resume.Part]:
+    """Return all that the steps to come depend on; the rest follows from a step's number."""
+    return {field.name: getattr(learners, field.name) for field in fields(learners)}
 
 
 def export_policy(learners: Learners, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:

@@ -14,13 +14,13 @@ from pathlib import Path
 
 from transformers import PreTrainedTokenizerBase
 
-from trainer import checkpoints
+from trainer import checkpoints, resume
 from trainer.advantages import advantages_and_returns, explained_variance, token_rewards, whiten
 from trainer.config import PpoConfig
 from trainer.data import BadInput, Prompt, cycled, read_prompts, read_texts
 from trainer.engine import Engine, EngineError, Sampled, Sampling
 from trainer.hardware import device
-from trainer.learners import Learners, export_policy, make_learners, restore, save
+from trainer.learners import Learners, export_policy, make_learners, state
 from trainer.metrics import MetricsLog
 from trainer.policy import load_policy
 from trainer.ppo_update import Stats, Targets, update
@@ -73,7 +73,7 @@ def train_ppo(
     with checkpoints.writing(out) as partial:
         checkpoints.begin(partial, "ppo", config.model_dump(mode="json"), inputs)
         learners, models = _load_models(policy, reward_model, config)
-        first = restore(partial, learners) + 1
+        first = resume.restore(partial, **state(learners)) + 1
         metrics = MetricsLog(partial / "metrics.jsonl", config.steps, first - 1)
         metrics.phase("starting the engine")
         scratch = partial / "engine"
@@ -111,7 +111,7 @@ def _run(ppo: Ppo, first: int, partial: Path, metrics: MetricsLog) -> dict[str, 
             logger.warning("stopped: %s", stopped)
             break
         if number % config.save_every == 0 and number < config.steps:
-            save(partial, ppo.learners, number)
+            resume.save(partial, number, **state(ppo.learners))
     names = ("kl", "reward", "score", "length", "eos_rate", "entropy")
     return {name: stats[name] for name in names if name in stats} | {"stopped": stopped}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from trainer import checkpoints
+from trainer import checkpoints, resume
 from trainer.config import RewardConfig
 from trainer.data import (
     BadInput,
@@ -26,8 +26,6 @@ from trainer.metrics import MetricsLog
 from trainer.optimizer import (
     cosine_lr,
     make_optimizer,
-    optimizer_tensors,
-    restore_optimizer,
     take_step,
 )
 from trainer.rankings import JudgedPrompt, judged_prompts, ties
@@ -127,7 +125,8 @@ class _Learner:
         betas = (config.adam_beta1, config.adam_beta2)
         self.optimizer = make_optimizer(learning, betas, config.adam_eps)
         self.order = batches(len(train), config.batch_size, config.epochs, config.seed)
-        self.done = self._resume()
+        self.learning = {"model": model, "optimizer": self.optimizer}
+        self.done = resume.restore(partial, **self.learning)
         self.log = MetricsLog(partial / "metrics.jsonl", len(self.order), self.done)
         self.share = shares_prompt(model, train, config.share_prompt, self.pad_id)
 
@@ -143,7 +142,7 @@ class _Learner:
             self.log.write(step, **metrics)
             logging.info("step %d of %d: loss %.4f", step, len(self.order), metrics["loss"])
             if step % self.config.save_every == 0 and step < len(self.order):
-                self._save(step)
+                resume.save(self.partial, step, **self.learning)
 
     def _step(self, step: int, batch: Sequence[JudgedPrompt]) -> dict[str, float]:
         """Learn from one batch of prompts: the mean over prompts of their mean loss."""
@@ -206,21 +205,6 @@ class _Learner:
             low, high = ratio_interval(right, counts)
             result |= {"accuracy_low": low, "accuracy_high": high}
         return result
-
-    def _save(self, step: int) -> None:
-        tensors = checkpoints.parameter_tensors(self.model, "model")
-        tensors |= optimizer_tensors(self.optimizer, "optimizer")
-        checkpoints.save_state(self.partial, tensors, {"step": step})
-
-    def _resume(self) -> int:
-        state = checkpoints.load_state(self.partial)
-        if state is None:
-            return 0
-        tensors, facts = state
-        checkpoints.restore_parameters(self.model, tensors, "model")
-        restore_optimizer(self.optimizer, tensors, "optimizer")
-        logging.info("going on after step %s", facts["step"])
-        return int(str(facts["step"]))
 
 
 def _loss(scores: torch.Tensor, judged: JudgedPrompt) -> torch.Tensor:

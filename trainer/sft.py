@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from trainer import checkpoints
+from trainer import checkpoints, resume
 from trainer.config import SftConfig
 from trainer.data import (
     BadInput,
@@ -25,8 +25,6 @@ from trainer.metrics import MetricsLog
 from trainer.optimizer import (
     cosine_lr,
     make_optimizer,
-    optimizer_tensors,
-    restore_optimizer,
     take_step,
 )
 from trainer.policy import completion_logprobs, load_policy, save_policy
@@ -107,7 +105,8 @@ class _Learner:
         betas = (config.adam_beta1, config.adam_beta2)
         self.optimizer = make_optimizer(self.model.parameters(), betas, config.adam_eps)
         self.order = batches(len(train), config.batch_size, config.epochs, config.seed)
-        self.done = self._resume()
+        self.learning = {"model": self.model, "optimizer": self.optimizer}
+        self.done = resume.restore(partial, **self.learning)
         self.log = MetricsLog(partial / "metrics.jsonl", len(self.order), self.done)
 
     def learn(self) -> float | None:
@@ -125,7 +124,7 @@ class _Learner:
             self.log.write(step, **metrics)
             logging.info("step %d of %d: loss %.4f", step, len(self.order), loss)
             if step % self.config.save_every == 0 and step < len(self.order):
-                self._save(step)
+                resume.save(self.partial, step, **self.learning)
         return loss
 
     def _batch(self, step: int) -> list[Encoded]:
@@ -165,18 +164,3 @@ class _Learner:
         """Return the loss a completion token, in nats."""
         token_count = sum(len(completion) for _, completion in encoded)
         return sum(float(self._loss(group, token_count)) for group in self._groups(encoded))
-
-    def _save(self, step: int) -> None:
-        tensors = checkpoints.parameter_tensors(self.model, "policy")
-        tensors |= optimizer_tensors(self.optimizer, "optimizer")
-        checkpoints.save_state(self.partial, tensors, {"step": step})
-
-    def _resume(self) -> int:
-        state = checkpoints.load_state(self.partial)
-        if state is None:
-            return 0
-        tensors, facts = state
-        checkpoints.restore_parameters(self.model, tensors, "policy")
-        restore_optimizer(self.optimizer, tensors, "optimizer")
-        logging.info("going on after step %s", facts["step"])
-        return int(str(facts["step"]))
