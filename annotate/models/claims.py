@@ -52,6 +52,8 @@ class Claim(models.Model):
     # What the labeler says of the prompt itself.
     prompt_flags = ArrayField(models.CharField(max_length=30), default=list, blank=True)
     seconds = models.FloatField(null=True, blank=True)
+    # When the latest draft arrived; None for a claim that is only handed out.
+    drafted_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     submitted_at = models.DateTimeField(null=True, blank=True)
     # Set by the first snapshot that reads it; from then on the answer cannot be changed.
