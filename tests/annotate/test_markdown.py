@@ -97,5 +97,6 @@ def test_long_and_many_formulas_are_not_tried() -> None:
     assert "<math" not in markdown("$x$ " * (MOST_FORMULAS + 1))
 
 
-def test_text_in_a_formula_is_text() -> None:
+def test_text_and_signs_in_a_formula_come_out_once() -> None:
+    assert "<mo>+</mo>" in markdown("$a+b$")
     assert "<mtext>a&lt;b</mtext>" in markdown(r"$\text{a<b}$")
