@@ -8,8 +8,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from django.db import transaction
-from django.db.models import Case, Count, Exists, IntegerField, OuterRef, QuerySet, Subquery, Value, When
-from django.db.models.functions import Coalesce
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -18,28 +17,21 @@ from annotate.models import Campaign, ClaimState, Demonstration, Prompt, Ranking
 
 C = TypeVar("C", Ranking, Demonstration)
 LONGEST_REASON = 300
+# Where a prompt counts the slots that its claims hold.
+HELD = {Ranking: "rankings_held", Demonstration: "demonstrations_held"}
 
 
 def open_prompts(
     kind: type[C], prompts: QuerySet[Prompt], campaign: Campaign, labeler: User
 ) -> QuerySet[Prompt]:
-    """Return those prompts that this labeler may claim, in the order they are handed out.
+    """Return those prompts that this labeler may claim, the least covered first.
 
-    A prompt needs a free slot and no claim or answer of the labeler's yet. Prompts of others come first,
-    then the least covered.
+    A prompt needs a free slot and no claim or answer of the labeler's yet.
     """
-    taken = kind.objects.filter(prompt=OuterRef("pk"), slot__isnull=False).order_by()
-    count = taken.values("prompt").annotate(count=Count("pk")).values("count")
+    held = HELD[kind]
     own = kind.objects.filter(prompt=OuterRef("pk"), labeler=labeler)
-    return (
-        prompts.filter(~Exists(own), campaign=campaign)
-        .annotate(
-            covered=Coalesce(Subquery(count, output_field=IntegerField()), 0),
-            is_own=Case(When(author=labeler, then=Value(1)), default=Value(0)),
-        )
-        .filter(covered__lt=slots(kind, campaign))
-        .order_by("is_own", "covered", "pk")
-    )
+    free = prompts.filter(~Exists(own), campaign=campaign, **{f"{held}__lt": slots(kind, campaign)})
+    return free.order_by(held, "pk")
 
 
 def slots(kind: type[C], campaign: Campaign) -> int:
@@ -56,20 +48,18 @@ def take(
 ) -> C | None:
     """Return the first unfinished claim, else a new one on the first wanted prompt; None if nothing is left.
 
-    `begin` completes a new claim in the same transaction.
+    Prompts that others wrote come first. `begin` completes a new claim in the same transaction.
     """
-    # First past what others hold for a moment; then, if that found nothing, wait for them: one may let go.
-    for is_patient in (False, True):
-        full: list[int] = []
-        while True:
-            left = wanted.exclude(pk__in=full)
-            candidates = left.select_for_update(skip_locked=not is_patient, no_key=True, of=("self",))
-            claim, prompt = _take_first(unfinished, candidates, campaign, labeler, begin)
-            if claim is not None:
+    for prompts in (wanted.exclude(author=labeler), wanted.filter(author=labeler)):
+        # First past what others hold for a moment.
+        free = prompts.select_for_update(skip_locked=True, no_key=True, of=("self",))
+        if claim := _take_first(unfinished, free, campaign, labeler, begin):
+            return claim
+        # Then wait for them, as one may let go; one by one, since who locks two could wait in a circle.
+        while pk := prompts.values_list("pk", flat=True).first():
+            held = prompts.filter(pk=pk).select_for_update(no_key=True, of=("self",))
+            if claim := _take_first(unfinished, held, campaign, labeler, begin):
                 return claim
-            if prompt is None:
-                break
-            full.append(prompt.pk)
     return None
 
 
@@ -80,27 +70,25 @@ def _take_first(
     campaign: Campaign,
     labeler: User,
     begin: Callable[[C], None] | None,
-) -> tuple[C | None, Prompt | None]:
-    """Lock the first candidate and claim it; without a claim, the prompt turned out to be full."""
+) -> C | None:
     # Two clicks of one person come one after the other, so that the second finds the first one's claim.
-    User.objects.select_for_update(no_key=True).get(pk=labeler.pk)
+    User.objects.select_for_update(no_key=True).only("pk").get(pk=labeler.pk)
     if claim := unfinished.all().first():
-        return claim, None
+        return claim
+    # Locking a row reads it again, so a prompt that was filled meanwhile is passed over.
     prompt = candidates.first()
     if prompt is None:
-        return None, None
-    # Read after the lock: the candidates were counted before it.
-    kind = unfinished.model
-    slot = _free_slot(kind, prompt, campaign)
-    if slot is None or kind.objects.filter(prompt=prompt, labeler=labeler).exists():
-        return None, prompt
-    lease, instructions = _lease(campaign), campaign.instructions.first()
-    claim = kind.objects.create(
-        prompt=prompt, labeler=labeler, slot=slot, lease_until=lease, instructions=instructions
+        return None
+    claim = unfinished.model.objects.create(
+        prompt=prompt,
+        labeler=labeler,
+        slot=_free_slot(unfinished.model, prompt, campaign),
+        lease_until=_lease(campaign),
+        instructions=campaign.instructions.first(),
     )
     if begin:
         begin(claim)
-    return claim, prompt
+    return claim
 
 
 def resume_lapsed(own: QuerySet[C]) -> C | None:
@@ -121,8 +109,7 @@ def hold(claim: C) -> C:
         Refused: it had let go, and others have filled the prompt's slots since.
     """
     kind = type(claim)
-    prompt = Prompt.objects.select_for_update(no_key=True, of=("self",)).select_related("campaign")
-    campaign = prompt.get(pk=claim.prompt_id).campaign
+    campaign = lock_prompt(claim).campaign
     locked = kind.objects.select_for_update(of=("self",)).get(pk=claim.pk)
     if locked.state == ClaimState.SUBMITTED:
         return locked
@@ -135,6 +122,12 @@ def hold(claim: C) -> C:
     locked.state, locked.lease_until = ClaimState.CLAIMED, _lease(campaign)
     locked.save(update_fields=["slot", "state", "lease_until"])
     return locked
+
+
+def lock_prompt(claim: C) -> Prompt:
+    """Lock a claim's prompt in this transaction, which whoever moves its slot does first."""
+    prompts = Prompt.objects.select_for_update(no_key=True, of=("self",)).select_related("campaign")
+    return prompts.get(pk=claim.prompt_id)
 
 
 def submit(claim: C, seconds: float | None) -> None:
@@ -153,6 +146,7 @@ def skip(claim: C, reason: str) -> None:
         raise Invalid(_("Reason: say in a few words why you skip this prompt."))
     if len(reason) > LONGEST_REASON:
         raise Invalid(_("Reason: at most %(limit)d characters.") % {"limit": LONGEST_REASON})
+    lock_prompt(claim)
     skipped = type(claim).objects.filter(pk=claim.pk).exclude(state=ClaimState.SUBMITTED)
     if not skipped.update(state=ClaimState.SKIPPED, slot=None, lease_until=None, skip_reason=reason.strip()):
         raise Refused(_("You have submitted this already. Change your answer instead of skipping."))
@@ -160,11 +154,16 @@ def skip(claim: C, reason: str) -> None:
 
 def release_stale_claims() -> int:
     """Give the slots of claims whose lease ran out to others; drafts stay. Return how many there were."""
-    released = 0
-    for kind in (Ranking, Demonstration):
-        stale = kind.objects.filter(state=ClaimState.CLAIMED, lease_until__lt=timezone.now())
-        released += stale.update(state=ClaimState.EXPIRED, slot=None, lease_until=None)
-    return released
+    return _release_stale(Ranking) + _release_stale(Demonstration)
+
+
+@transaction.atomic
+def _release_stale(kind: type[C]) -> int:
+    stale = kind.objects.filter(state=ClaimState.CLAIMED, lease_until__lt=timezone.now())
+    # Whoever holds the prompt may be renewing the lease: not now, then.
+    prompts = Prompt.objects.filter(pk__in=stale.values("prompt")).order_by("pk")
+    locked = prompts.select_for_update(skip_locked=True, no_key=True).values_list("pk", flat=True)
+    return stale.filter(prompt__in=list(locked)).update(state=ClaimState.EXPIRED, slot=None, lease_until=None)
 
 
 def refuse_frozen(claim: C) -> None:

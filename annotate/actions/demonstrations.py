@@ -7,14 +7,14 @@ from django.utils.translation import gettext as _
 
 from annotate.actions import claims
 from annotate.errors import Invalid, Refused
-from annotate.models import Campaign, ClaimState, Demonstration, Prompt, User
+from annotate.models import Campaign, ClaimState, Demonstration, Prompt, Suggestion, User
 
 LONGEST_DEMONSTRATION = 20_000
 """Characters."""
 
 
 def wanted(campaign: Campaign, labeler: User) -> QuerySet[Prompt]:
-    """Return the prompts without a demonstration that this labeler may claim, others' prompts first."""
+    """Return the prompts without a demonstration that this labeler may claim."""
     return claims.open_prompts(Demonstration, Prompt.objects.all(), campaign, labeler)
 
 
@@ -28,8 +28,10 @@ def claim_next(campaign: Campaign, labeler: User) -> Demonstration | None:
 
 
 @transaction.atomic
-def save_draft(demonstration: Demonstration, text: str, seconds: float | None) -> None:
-    """Keep an unfinished text and renew the claim.
+def save_draft(
+    demonstration: Demonstration, text: str, seconds: float | None, suggestion: Suggestion | None = None
+) -> None:
+    """Keep an unfinished text, with the suggestion that it began from, and renew the claim.
 
     Raises:
         Invalid: the text is too long; nothing is kept of it.
@@ -39,12 +41,14 @@ def save_draft(demonstration: Demonstration, text: str, seconds: float | None) -
     held = claims.hold(demonstration)
     if held.state == ClaimState.SUBMITTED:
         raise Refused(_("This is submitted. Changes count once you submit them again."))
-    held.text, held.seconds = text, seconds
-    held.save(update_fields=["text", "seconds"])
+    held.text, held.seconds, held.suggestion = text, seconds, suggestion
+    held.save(update_fields=["text", "seconds", "suggestion"])
 
 
 @transaction.atomic
-def submit(demonstration: Demonstration, text: str, seconds: float | None) -> None:
+def submit(
+    demonstration: Demonstration, text: str, seconds: float | None, suggestion: Suggestion | None = None
+) -> None:
     """Make a text count; the same text again changes nothing, another one replaces it until it is frozen.
 
     Raises:
@@ -59,17 +63,20 @@ def submit(demonstration: Demonstration, text: str, seconds: float | None) -> No
         if held.text == text.strip():
             return
         claims.refuse_frozen(held)
-    held.text = text.strip()
-    held.save(update_fields=["text"])
+    held.text, held.suggestion = text.strip(), suggestion
+    held.save(update_fields=["text", "suggestion"])
     claims.submit(held, seconds)
 
 
-def write_own_demonstration(prompt: Prompt, author: User, text: str) -> None:
+def write_own_demonstration(
+    prompt: Prompt, author: User, text: str, suggestion: Suggestion | None = None
+) -> Demonstration:
     """Add what a prompt's author answers themselves; call it in the transaction that adds the prompt."""
-    Demonstration.objects.create(
+    return Demonstration.objects.create(
         prompt=prompt,
         labeler=author,
         text=text.strip(),
+        suggestion=suggestion,
         state=ClaimState.SUBMITTED,
         slot=0,
         submitted_at=timezone.now(),

@@ -117,9 +117,9 @@ def _completions(prompt: Prompt, row: Row, names: Names) -> list[Completion]:
 
 
 def _end_sampling(prompts: set[int]) -> None:
-    """These prompts get their completions from the file, so none are to be sampled."""
+    """These prompts get their completions from the file: none are to be sampled, and they can be ranked."""
     waiting = Prompt.objects.filter(
         pk__in=prompts, sampling__in=[Sampling.QUEUED, Sampling.FAILED, Sampling.NONE]
     )
-    if waiting.update(sampling=Sampling.NONE, sampling_reason="") < len(prompts):
+    if waiting.update(sampling=Sampling.SAMPLED, sampling_reason="") < len(prompts):
         raise Refused(_("A prompt of the file is being sampled now; import it again when it is done."))

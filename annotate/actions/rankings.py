@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from annotate.actions import claims
@@ -13,7 +13,6 @@ from annotate.errors import Invalid, Refused
 from annotate.models import (
     Campaign,
     ClaimState,
-    Completion,
     Flag,
     Prompt,
     RankedCompletion,
@@ -44,11 +43,8 @@ class Answer(NamedTuple):
 
 
 def rankable(campaign: Campaign, labeler: User) -> QuerySet[Prompt]:
-    """Return the prompts this labeler may claim for ranking, in the order they are handed out."""
-    has_two = Exists(Completion.objects.filter(prompt=OuterRef("pk"), place__gte=1))
-    # NONE: it came from a file, maybe with its completions.
-    ready = Q(sampling=Sampling.SAMPLED) | Q(has_two, sampling=Sampling.NONE)
-    return claims.open_prompts(Ranking, Prompt.objects.filter(ready), campaign, labeler)
+    """Return the prompts this labeler may claim for ranking, the least covered first."""
+    return claims.open_prompts(Ranking, Prompt.objects.filter(sampling=Sampling.SAMPLED), campaign, labeler)
 
 
 def claim_next(campaign: Campaign, labeler: User) -> Ranking | None:

@@ -41,14 +41,15 @@ class Source(models.TextChoices):
 
 
 class Sampling(models.TextChoices):
-    """How far a prompt's completions are. SAMPLED, FAILED and IMPORTED are ends."""
+    """How far a prompt's completions are. SAMPLED, FAILED and NONE are ends."""
 
     QUEUED = "queued", _("Waiting for the sampler")
     RUNNING = "running", _("Being sampled")
     SAMPLED = "sampled", _("Sampled")
+    """All its completions are there, from the sampler or from a file."""
     FAILED = "failed", _("Sampling failed")
     NONE = "none", _("No completions wanted")
-    """A prompt that came with its completions, or with a demonstration only, asks for none."""
+    """A prompt that came from a file without completions, maybe with a demonstration, asks for none."""
 
 
 class Prompt(models.Model):
@@ -73,6 +74,10 @@ class Prompt(models.Model):
     sampling_reason = models.TextField(blank=True, default="")
     sampling_attempts = models.PositiveSmallIntegerField(default=0)
     sampling_lease_until = models.DateTimeField(null=True, blank=True)
+    # How many slots rankings and demonstrations hold: counting them anew for each hand-out is too slow.
+    # Triggers keep both (migration 0004), as no code that moves a slot can forget a trigger.
+    rankings_held = models.PositiveSmallIntegerField(default=0, editable=False)
+    demonstrations_held = models.PositiveSmallIntegerField(default=0, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -93,7 +98,12 @@ class Prompt(models.Model):
         ]
         indexes = [
             models.Index(fields=["campaign", "id"], condition=Q(sampling="queued"), name="prompt_queued"),
-            models.Index(fields=["campaign", "id"], condition=Q(sampling="sampled"), name="prompt_sampled"),
+            models.Index(
+                fields=["campaign", "rankings_held", "id"],
+                condition=Q(sampling="sampled"),
+                name="prompt_to_rank",
+            ),
+            models.Index(fields=["campaign", "demonstrations_held", "id"], name="prompt_to_demonstrate"),
         ]
 
     def __str__(self) -> str:

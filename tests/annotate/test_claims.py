@@ -21,6 +21,10 @@ def lapse(ranking: Ranking) -> None:
     claims.release_stale_claims()
 
 
+def finish(ranking: Ranking) -> None:
+    claims.submit(ranking, None)
+
+
 def test_the_least_covered_prompt_comes_first_and_own_prompts_last(campaign: Campaign, lena: User) -> None:
     campaign.labelers_per_prompt = 2
     campaign.save()
@@ -28,7 +32,10 @@ def test_the_least_covered_prompt_comes_first_and_own_prompts_last(campaign: Cam
     covered = sampled_prompt(campaign)
     sampled_prompt(campaign)
     rankings.claim_prompt(covered, person("ingrid"))
-    order = [prompt.pk for prompt in rankings.rankable(campaign, lena)]
+    order = []
+    while ranking := rankings.claim_next(campaign, lena):
+        order.append(ranking.prompt_id)
+        finish(ranking)
     assert order == [covered.pk + 1, covered.pk, own.pk]
 
 

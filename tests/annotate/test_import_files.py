@@ -41,7 +41,7 @@ def test_a_ranking_brings_its_prompt_completions_and_people(campaign: Campaign) 
     ranking = Ranking.objects.get(prompt__campaign=campaign)
     ranked = [(one.completion.text, one.rank) for one in ranking.ranked_completions.all()]
     assert ranked == [("Rayleigh.", 2), ("Magic.", 1)]
-    assert (ranking.prompt.split, ranking.prompt.sampling, ranking.state) == ("valid", "none", "submitted")
+    assert (ranking.prompt.split, ranking.prompt.sampling, ranking.state) == ("valid", "sampled", "submitted")
     assert list(Checkpoint.objects.order_by("name").values_list("name", "location")) == [("a", ""), ("b", "")]
 
 
@@ -73,7 +73,7 @@ def test_rankings_join_a_prompt_that_came_before(campaign: Campaign) -> None:
     bring(campaign, "prompts", {"id": "r1", "prompt": PROMPT}, sample=True)
     assert Prompt.objects.get().sampling == Sampling.QUEUED
     bring(campaign, "rankings", RANKING)
-    assert Prompt.objects.get().sampling == Sampling.NONE
+    assert Prompt.objects.get().sampling == Sampling.SAMPLED
     assert Prompt.objects.get().completions.count() == 2
 
 
