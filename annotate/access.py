@@ -18,6 +18,7 @@ from annotate.models import (
     Retraining,
     Run,
     Snapshot,
+    Suggestion,
     User,
 )
 
@@ -76,6 +77,11 @@ def ranking(user: User, pk: int) -> Ranking:
 def demonstration(user: User, pk: int) -> Demonstration:
     own = Demonstration.objects.filter(labeler=user).select_related("prompt__campaign", "instructions")
     return get_object_or_404(own, pk=pk)
+
+
+def suggestion(user: User, pk: int) -> Suggestion:
+    """Return what this person has asked for: nobody reads another's."""
+    return get_object_or_404(Suggestion, asked_by=user, pk=pk)
 
 
 def runs(user: User) -> QuerySet[Run]:

@@ -15,6 +15,7 @@ from annotate.views import (
     rank,
     retraining,
     runs,
+    suggestions,
     write,
 )
 
@@ -38,6 +39,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("demonstrations/<int:pk>/draft", demonstrate.draft, name="draft-demonstration"),
     path("demonstrations/<int:pk>/submit", demonstrate.submit, name="submit-demonstration"),
     path("demonstrations/<int:pk>/skip", demonstrate.skip, name="skip-demonstration"),
+    path(
+        "demonstrations/<int:demonstration_pk>/suggest",
+        suggestions.suggest_completion,
+        name="suggest-completion",
+    ),
+    path("suggestions/<int:pk>", suggestions.suggestion, name="suggestion"),
     path("rank/<int:campaign_pk>", rank.claim_next, name="rank"),
     path("rankings/<int:pk>", rank.ranking, name="ranking"),
     path("rankings/<int:pk>/draft", rank.draft, name="draft-ranking"),

@@ -8,10 +8,11 @@ from django.views.decorators.http import require_POST, require_safe
 
 from annotate import access
 from annotate.access import SignedInRequest
-from annotate.actions import claims, demonstrations
+from annotate.actions import claims, demonstrations, suggestions
 from annotate.errors import Refused
 from annotate.forms import seconds, without_nul
-from annotate.models import Campaign, Demonstration
+from annotate.models import Campaign, Demonstration, Suggestion
+from annotate.views.suggestions import begun_from
 
 
 @require_POST
@@ -28,7 +29,8 @@ def demonstration(request: SignedInRequest, pk: int) -> HttpResponse:
 @require_POST
 def draft(request: SignedInRequest, pk: int) -> HttpResponse:
     demonstration = access.demonstration(request.user, pk)
-    demonstrations.save_draft(demonstration, without_nul(request.POST.get("text", "")), seconds(request.POST))
+    text = without_nul(request.POST.get("text", ""))
+    demonstrations.save_draft(demonstration, text, seconds(request.POST), suggested(request, demonstration))
     return HttpResponse(status=204)
 
 
@@ -37,7 +39,7 @@ def submit(request: SignedInRequest, pk: int) -> HttpResponse:
     demonstration = access.demonstration(request.user, pk)
     text = without_nul(request.POST.get("text", ""))
     try:
-        demonstrations.submit(demonstration, text, seconds(request.POST))
+        demonstrations.submit(demonstration, text, seconds(request.POST), suggested(request, demonstration))
     except Refused as error:
         return page(request, demonstration, text, error)
     messages.success(request, _("Demonstration submitted."))
@@ -65,9 +67,19 @@ def go_on(request: SignedInRequest, campaign: Campaign) -> HttpResponse:
     return redirect("home")
 
 
+def suggested(request: SignedInRequest, demonstration: Demonstration) -> Suggestion | None:
+    return begun_from(request, suggestions.own(request.user, demonstration.prompt))
+
+
 def page(
     request: SignedInRequest, demonstration: Demonstration, text: str, error: Refused | None = None
 ) -> HttpResponse:
-    context = {"demonstration": demonstration, "prompt": demonstration.prompt, "text": text, "error": error}
+    context = {
+        "demonstration": demonstration,
+        "prompt": demonstration.prompt,
+        "text": text,
+        "suggestion": suggestions.own(request.user, demonstration.prompt).last(),
+        "error": error,
+    }
     status = error.status if error else 200
     return render(request, "demonstrate/demonstrate.html", context, status=status)

@@ -5,9 +5,9 @@ from django.test import Client
 from django.utils import timezone
 
 from annotate.actions import demonstrations
-from annotate.models import Campaign, ClaimState, Demonstration, User
+from annotate.models import Campaign, ClaimState, Demonstration, Suggestion, User
 from tests.people import client_of
-from tests.rows import POLICY_NAME, make_prompt, sampled_prompt
+from tests.rows import POLICY_NAME, make_prompt, promoted_policy, sampled_prompt, write_suggestion
 
 
 @pytest.fixture
@@ -83,6 +83,71 @@ def test_skipping_takes_a_reason(client: Client, demonstration: Demonstration) -
     assert client.post(url, {"reason": "x" * 301}).status_code == 422
     client.post(url, {"reason": "I know no rivers."})
     assert Demonstration.objects.get().state == ClaimState.SKIPPED
+
+
+@pytest.fixture
+def suggestion(demonstration: Demonstration, lena: User) -> Suggestion:
+    """What the sampling worker wrote when it was asked for this demonstration."""
+    promoted_policy(demonstration.prompt.campaign)
+    client_of(lena).post(f"/demonstrations/{demonstration.pk}/suggest", headers={"HX-Request": "true"})
+    return write_suggestion("The *Rhone*.")
+
+
+def test_a_suggestion_is_watched_until_it_is_there(
+    client: Client, demonstration: Demonstration, suggestion: Suggestion
+) -> None:
+    url = f"/suggestions/{suggestion.pk}"
+    Suggestion.objects.update(state="running")
+    waiting = client.get(url).content.decode()
+    assert 'hx-trigger="every 1s"' in waiting
+    assert "Being written" in waiting
+    Suggestion.objects.update(state="done")
+    for page in (url, f"/demonstrations/{demonstration.pk}"):
+        shown = client.get(page).content.decode()
+        assert "The <em>Rhone</em>." in shown
+        assert POLICY_NAME not in shown
+    Suggestion.objects.update(state="failed", reason="The prompt is too long.")
+    failed = client.get(url).content.decode()
+    assert "No suggestion: The prompt is too long." in failed
+    assert "hx-trigger" not in failed
+
+
+def test_a_demonstration_says_which_suggestion_it_began_from(
+    client: Client, demonstration: Demonstration, suggestion: Suggestion
+) -> None:
+    url = f"/demonstrations/{demonstration.pk}"
+    client.post(f"{url}/draft", {"text": "The Rhone", "suggestion": suggestion.pk})
+    assert f'name="suggestion" value="{suggestion.pk}"' in client.get(url).content.decode()
+    client.post(f"{url}/submit", {"text": "The Rhine.", "suggestion": suggestion.pk})
+    assert Demonstration.objects.get().suggestion == suggestion
+
+
+def test_a_suggestion_for_another_prompt_or_person_is_not_recorded(
+    client: Client, demonstration: Demonstration, suggestion: Suggestion, lars: User
+) -> None:
+    url = f"/demonstrations/{demonstration.pk}/draft"
+    for change in ({"asked_by": lars}, {"asked_by": demonstration.labeler, "prompt": None}):
+        Suggestion.objects.update(**change)
+        client.post(url, {"text": "The Rhone", "suggestion": suggestion.pk})
+        assert Demonstration.objects.get().suggestion is None
+    assert client.post(url, {"text": "The Rhone", "suggestion": "x"}).status_code == 204
+
+
+def test_nobody_reads_anothers_suggestion_or_asks_in_their_name(
+    demonstration: Demonstration, suggestion: Suggestion, lars: User, rosa: User
+) -> None:
+    for other in (lars, rosa):
+        assert client_of(other).get(f"/suggestions/{suggestion.pk}").status_code == 404
+        assert client_of(other).post(f"/demonstrations/{demonstration.pk}/suggest").status_code == 404
+    assert Suggestion.objects.count() == 1
+
+
+def test_without_a_policy_the_page_says_that_nothing_can_be_suggested(
+    client: Client, demonstration: Demonstration
+) -> None:
+    answer = client.post(f"/demonstrations/{demonstration.pk}/suggest", headers={"HX-Request": "true"})
+    assert answer.status_code == 409
+    assert "no policy yet" in answer.content.decode()
 
 
 def test_nobody_else_reads_or_writes_a_demonstration(
