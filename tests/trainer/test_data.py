@@ -90,6 +90,7 @@ def test_a_file_with_a_valid_split_is_taken_at_its_word() -> None:
     assert held_out(rows, 0.5) == ([rows[0]], [rows[1]], "split")
 
 
+@pytest.mark.checklist(14)
 def test_the_same_prompt_is_never_on_both_sides() -> None:
     rows = [prompt(str(i % 40)) for i in range(200)]
     train, valid, how = held_out(rows, 0.25)
@@ -105,6 +106,7 @@ def test_test_and_valid_rows_are_never_trained_on() -> None:
     assert all(row.split != "test" for row in valid) and rows[1] in valid
 
 
+@pytest.mark.checklist(7)
 def test_each_row_comes_once_an_epoch_in_an_order_the_seed_fixes() -> None:
     steps = batches(10, 4, 2, seed=3)
     assert [len(step) for step in steps] == [4, 4, 2, 4, 4, 2]
@@ -113,6 +115,7 @@ def test_each_row_comes_once_an_epoch_in_an_order_the_seed_fixes() -> None:
     assert steps[:3] != steps[3:]
 
 
+@pytest.mark.checklist(7)
 def test_an_endless_pass_uses_every_row_before_one_comes_again() -> None:
     seen = [i for step in range(1, 6) for i in cycled(5, 3, step, seed=0)]
     assert all(sorted(seen[at : at + 5]) == list(range(5)) for at in (0, 5, 10))

@@ -62,6 +62,7 @@ def test_more_completions_than_a_batch_holds_all_come(tiny_engine: Engine) -> No
     assert sorted(drawn) == [(request, index) for request in (0, 1) for index in range(30)]
 
 
+@pytest.mark.checklist(19)
 def test_logprobs_of_a_sample_are_the_trainers(tiny_engine: Engine, tiny_policy: Path) -> None:
     drawn = draw(tiny_engine, Request(PROMPT, [1]), temperature=0.7)[0, 0]
     expected = trainer_logprobs(tiny_policy, PROMPT, drawn.token_ids, 0.7)
@@ -69,6 +70,7 @@ def test_logprobs_of_a_sample_are_the_trainers(tiny_engine: Engine, tiny_policy:
     assert tiny_engine.logprobs(PROMPT, drawn.token_ids, 0.7) == pytest.approx(expected, abs=1e-4)
 
 
+@pytest.mark.checklist(18)
 def test_it_samples_the_whole_distribution(tiny_engine: Engine, tiny_policy: Path) -> None:
     # 400 first tokens of one prompt: the mean of -logprob is the entropy, within 4 standard errors.
     answers = tiny_engine.sample([Request(PROMPT, list(range(400)))], Sampling(1))
@@ -78,6 +80,7 @@ def test_it_samples_the_whole_distribution(tiny_engine: Engine, tiny_policy: Pat
     assert abs(surprises.mean() - entropy[0, 0]) < 4 * surprises.std() / 20
 
 
+@pytest.mark.checklist(20)
 def test_a_completion_ends_with_its_first_eos(tiny_engine: Engine) -> None:
     drawn = draw(tiny_engine, Request(PROMPT, list(range(200))))
     for answer in drawn.values():

@@ -14,6 +14,7 @@ def test_the_reward_loss_of_two_completions_is_minus_log_sigmoid() -> None:
     assert loss.item() == pytest.approx(0.313262, abs=1e-6)
 
 
+@pytest.mark.checklist(11)
 def test_the_reward_loss_is_the_mean_over_all_comparisons_of_a_prompt() -> None:
     scores = torch.tensor([0.3, -1.0, 2.0, 0.0])
     comparisons = [(0, 1), (2, 0), (2, 1), (3, 1)]
@@ -33,6 +34,7 @@ def test_the_token_loss_counts_completion_tokens_of_the_whole_batch() -> None:
     assert token_loss(logprobs, mask, 5).item() == pytest.approx(6 / 5)
 
 
+@pytest.mark.checklist(33, 35)
 def test_the_policy_loss_clips_only_what_would_pay() -> None:
     # Ratios 1/e and e. With advantage -1 the first is clipped to 0.8: max(0.368, 0.8) = 0.8.
     # With advantage +1 the second is clipped to 1.2: max(-2.718, -1.2) = -1.2.
@@ -50,6 +52,7 @@ def test_an_unclipped_policy_loss_has_the_gradient_of_the_advantage() -> None:
     assert new.grad.tolist() == [[-1.0, 0.5]]
 
 
+@pytest.mark.checklist(33, 36)
 def test_the_value_loss_takes_the_worse_of_clipped_and_not() -> None:
     # Value 1, old 0, return 1: unclipped error 0, clipped to 0.2 it is 0.8^2 = 0.64.
     mask = torch.tensor([[True, False]])

@@ -26,6 +26,7 @@ def by_hand(policy, prompt: list[int], completion: list[int], temperature: float
     return [logprobs[len(prompt) - 1 + j, t].item() for j, t in enumerate(completion)]
 
 
+@pytest.mark.checklist(19, 34)
 @pytest.mark.parametrize("temperature", [1.0, 0.7])
 def test_logprobs_are_those_of_each_sequence_alone(policy, temperature: float) -> None:
     logprobs, _ = completion_logprobs(policy, collate(SEQUENCES, 0), temperature)
@@ -34,6 +35,7 @@ def test_logprobs_are_those_of_each_sequence_alone(policy, temperature: float) -
         assert row[: len(completion)].tolist() == pytest.approx(expected, abs=1e-5)
 
 
+@pytest.mark.checklist(4)
 def test_logprobs_do_not_see_padding(policy) -> None:
     batch = collate(SEQUENCES, 0)
     wider = torch.nn.functional.pad(batch.ids, (0, 5), value=3)

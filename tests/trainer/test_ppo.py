@@ -89,6 +89,7 @@ def check_whole(out: Path) -> None:
     load_policy(out)
 
 
+@pytest.mark.checklist(41)
 def test_it_stops_far_from_the_reference_and_says_why(files: dict[str, Path], tmp_path: Path) -> None:
     config = CONFIG.model_copy(update={"max_kl": 1e-4, "ptx_coef": 0.0})
     train_ppo(config, **files | {"pretraining": None}, out=tmp_path / "out")
@@ -97,6 +98,7 @@ def test_it_stops_far_from_the_reference_and_says_why(files: dict[str, Path], tm
     assert [line["step"] for line in lines(tmp_path / "out" / "metrics.jsonl")] == [0, 1, 2]
 
 
+@pytest.mark.checklist(43)
 def test_the_probe_finds_an_engine_with_other_weights(tiny_engine: Engine, tiny_policy: Path) -> None:
     policy, prompt = load_policy(tiny_policy), list(range(40, 70))
     assert weight_sync.probe(tiny_engine, policy, prompt, 0.8) < 1e-4

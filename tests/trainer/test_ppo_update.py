@@ -61,6 +61,7 @@ def gradient(policy: PreTrainedModel) -> Tensor:
     return torch.cat([parameter.grad.flatten() for parameter in policy.parameters()])
 
 
+@pytest.mark.checklist(23)
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_the_first_ratio_is_one(learners: Learners, dtype: str) -> None:
     # At this rate no weight changes, so the second minibatch too must find the logprobs it was made with:
@@ -83,6 +84,7 @@ def test_the_update_does_what_the_advantages_say(learners: Learners) -> None:
     assert (after.values - aims.returns).abs()[rollout.is_completion].mean() < error
 
 
+@pytest.mark.checklist(35, 37)
 def test_micro_batches_add_up_to_the_same_update(learners: Learners, tiny_policy: Path) -> None:
     rollout, plan = roll(learners)
     start = {name: parameter.detach().clone() for name, parameter in learners.policy.named_parameters()}
@@ -94,6 +96,7 @@ def test_micro_batches_add_up_to_the_same_update(learners: Learners, tiny_policy
     assert grads == pytest.approx([grads[0]] * 3, rel=1e-5)
 
 
+@pytest.mark.checklist(39)
 def test_the_ptx_gradient_is_added_to_ppos(learners: Learners, monkeypatch: pytest.MonkeyPatch) -> None:
     # take_step is held back, so that the gradients can be looked at.
     monkeypatch.setattr("trainer.ppo_update.take_step", lambda *_: 0.0)
@@ -117,6 +120,7 @@ def test_ptx_lowers_the_loss_on_pretraining_text(learners: Learners) -> None:
     assert losses[-1] < losses[0]
 
 
+@pytest.mark.checklist(40)
 def test_the_average_follows_each_update(learners: Learners) -> None:
     before = weights(learners.policy)
     learn(learners, [], ema_decay=0.75)
@@ -125,6 +129,7 @@ def test_the_average_follows_each_update(learners: Learners) -> None:
     assert not torch.equal(average, before)
 
 
+@pytest.mark.checklist(41)
 def test_it_leaves_a_batch_once_an_update_moved_too_far(learners: Learners) -> None:
     assert learn(learners, [], epochs=4)["updates"] == 4
     assert learn(learners, [], epochs=4, target_kl=1e-6)["updates"] == 2

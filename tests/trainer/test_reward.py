@@ -52,6 +52,7 @@ def facts(checkpoint: Path) -> dict[str, object]:
     return json.loads((checkpoint / "podium.json").read_text())["result"]
 
 
+@pytest.mark.checklist(13)
 def test_comparisons_are_all_pairs_but_ties() -> None:
     assert comparisons_of([2, 1, 2], [0, 1, 2]) == [(1, 0), (1, 2)]
     assert comparisons_of([1, 1], [0, 1]) == []
@@ -65,11 +66,13 @@ def test_one_prompt_is_one_element_whoever_ranked_it(tiny_policy: Path) -> None:
     assert judged.comparisons == [(0, 1), (2, 1)]
 
 
+@pytest.mark.checklist(3)
 def test_completions_that_are_equal_once_cut_give_no_comparison(tiny_policy: Path) -> None:
     rows = [row([1, 2], "same start, one end", "same start, other end")]
     assert judged_prompts(rows, load_tokenizer(tiny_policy), 100, 6) == []
 
 
+@pytest.mark.checklist(12)
 def test_k_completions_are_encoded_k_times(tiny_policy: Path, monkeypatch) -> None:
     model = new_reward_model(tiny_policy, seed=0)
     seen = []
@@ -100,6 +103,7 @@ def test_micro_batches_and_sharing_change_no_weight(
         assert far < 0.1 * CONFIG.lr
 
 
+@pytest.mark.checklist(16)
 def test_it_learns_a_rule_and_says_how_sure_it_is(tiny_policy: Path, rankings: Path, tmp_path: Path) -> None:
     config = CONFIG.model_copy(update={"epochs": 8})
     train_reward(config, policy=tiny_policy, rankings=rankings, demonstrations=None, out=tmp_path / "rm")
@@ -111,6 +115,7 @@ def test_it_learns_a_rule_and_says_how_sure_it_is(tiny_policy: Path, rankings: P
     assert not list(tmp_path.glob("rm.partial"))
 
 
+@pytest.mark.checklist(15)
 def test_demonstrations_score_zero_on_average(tiny_policy: Path) -> None:
     tokenizer, model = load_tokenizer(tiny_policy), new_reward_model(tiny_policy, seed=0)
     rows = [reward.Demonstration("d", row([1, 2], "", "").prompt, None, w) for w in WORDS]

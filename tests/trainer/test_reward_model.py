@@ -38,6 +38,7 @@ def gradients(model: RewardModel, scores: torch.Tensor) -> list[torch.Tensor]:
     return [p.grad.clone() for p in model.parameters()]
 
 
+@pytest.mark.checklist(9)
 def test_a_new_head_is_small_and_float32(tiny_policy: Path) -> None:
     heads = [new_reward_model(tiny_policy, seed).head for seed in range(20)]
     weights = torch.cat([head.weight.flatten() for head in heads])
@@ -46,12 +47,14 @@ def test_a_new_head_is_small_and_float32(tiny_policy: Path) -> None:
     assert all(head.bias.item() == 0 for head in heads)
 
 
+@pytest.mark.checklist(10)
 def test_a_score_is_read_at_eos(model: RewardModel) -> None:
     ids = torch.tensor([PROMPT + COMPLETIONS[1]])
     hidden = model.backbone(input_ids=ids).last_hidden_state[0, -1]
     assert plain(model)[1].item() == pytest.approx(model.head(hidden).item(), abs=1e-5)
 
 
+@pytest.mark.checklist(17)
 def test_a_score_is_the_same_alone_or_in_a_batch_with_any_padding(model: RewardModel) -> None:
     together = plain(model)
     for completion, score in zip(COMPLETIONS, together, strict=True):
@@ -77,6 +80,7 @@ def test_values_stand_before_each_completion_token(model: RewardModel) -> None:
     assert values[1, 2].item() == 0
 
 
+@pytest.mark.checklist(9)
 def test_scores_stay_float32_under_autocast(model: RewardModel) -> None:
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert plain(model).dtype == torch.float32

@@ -28,6 +28,7 @@ def roll(engine: Engine, models: Models, max_tokens: int = 64, dtype: str = "flo
     )
 
 
+@pytest.mark.checklist(29)
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_kl_is_exactly_zero_before_the_first_update(tiny_engine: Engine, models: Models, dtype: str) -> None:
     assert torch.equal(roll(tiny_engine, models, dtype=dtype).kl, torch.zeros(6, 10))
@@ -44,6 +45,7 @@ def test_micro_batches_change_nothing(tiny_engine: Engine, models: Models) -> No
         assert torch.allclose(getattr(one, name), getattr(many, name), atol=1e-5), name
 
 
+@pytest.mark.checklist(22)
 def test_a_row_holds_its_own_prompt_and_completion(tiny_engine: Engine, models: Models) -> None:
     rollout = roll(tiny_engine, models)
     completions = draw(tiny_engine, PROMPTS, 3, Sampling(10))
@@ -60,6 +62,7 @@ def test_each_row_is_in_one_minibatch() -> None:
     assert sorted(sum(len(micro) for micro in minibatch) for minibatch in plan) == [2, 2, 3]
 
 
+@pytest.mark.checklist(21)
 def test_a_completion_cut_off_never_scores_more_than_the_fixed_score() -> None:
     scores = score_missing_eos(torch.tensor([2.0, 2.0, -5.0]), torch.tensor([True, False, False]), -1.0)
     assert scores.tolist() == [2.0, -1.0, -5.0]

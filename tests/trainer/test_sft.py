@@ -47,6 +47,7 @@ def run(policy: Path, demonstrations: Path, out: Path, **changes: object) -> dic
     return load_file(out / "model.safetensors")
 
 
+@pytest.mark.checklist(8)
 def test_micro_batches_change_no_weight(tiny_policy, demonstrations, tmp_path: Path) -> None:
     alone = run(tiny_policy, demonstrations, tmp_path / "a", epochs=1, micro_batch_tokens=16)
     whole = run(tiny_policy, demonstrations, tmp_path / "b", epochs=1, micro_batch_tokens=9999)
@@ -54,6 +55,7 @@ def test_micro_batches_change_no_weight(tiny_policy, demonstrations, tmp_path: P
     assert far < 0.1 * CONFIG.lr
 
 
+@pytest.mark.checklist(1, 8)
 def test_the_loss_is_that_of_completion_tokens_alone(tiny_policy, demonstrations, tmp_path: Path) -> None:
     changes = {"batch_size": 99, "epochs": 1, "pretraining_fraction": 0.0}
     run(tiny_policy, demonstrations, tmp_path / "a", **changes)

@@ -25,12 +25,14 @@ def tokenizer(tiny_policy):
     return load_tokenizer(tiny_policy)
 
 
+@pytest.mark.checklist(2)
 def test_a_completion_ends_with_eos_even_when_cut(tokenizer) -> None:
     assert encode_completion(tokenizer, "hello", 100)[-1] == tokenizer.eos_token_id
     cut = encode_completion(tokenizer, "hello", 4)
     assert len(cut) == 4 and cut[-1] == tokenizer.eos_token_id
 
 
+@pytest.mark.checklist(1)
 def test_padding_is_never_eos(tmp_path) -> None:
     tokenizer = make_tokenizer()
     tokenizer.pad_token = tokenizer.eos_token
@@ -40,6 +42,7 @@ def test_padding_is_never_eos(tmp_path) -> None:
     assert len(loaded) == len(tokenizer), "no new token, so no larger embedding"
 
 
+@pytest.mark.checklist(2)
 def test_joined_ids_begin_with_the_prompts_own(tokenizer) -> None:
     prompt = encode_prompt(tokenizer, ask("hi"), 100)
     completion = encode_completion(tokenizer, " there", 100)
@@ -47,6 +50,7 @@ def test_joined_ids_begin_with_the_prompts_own(tokenizer) -> None:
     assert batch.ids[0].tolist() == prompt + completion
 
 
+@pytest.mark.checklist(3)
 def test_a_long_prompt_loses_its_middle_first(tokenizer) -> None:
     ids = encode_prompt(tokenizer, ask("START " + "x" * 300 + " QUESTION?"), 80)
     text = tokenizer.decode(ids)
@@ -68,6 +72,7 @@ def test_a_long_conversation_loses_its_earliest_turn_and_keeps_its_system_messag
     assert "Be kind." in text and "the new question" in text and "old" not in text
 
 
+@pytest.mark.checklist(34)
 def test_masks_and_positions_say_where_completions_are() -> None:
     batch = collate([([5, 6], [7, 1]), ([5], [8, 9, 1])], pad_id=0)
     assert batch.ids.tolist() == [[5, 6, 7, 1], [5, 8, 9, 1]]
@@ -77,6 +82,7 @@ def test_masks_and_positions_say_where_completions_are() -> None:
     assert completion_ids(batch)[valid].tolist() == [7, 1, 8, 9, 1]
 
 
+@pytest.mark.checklist(4)
 def test_a_padding_id_inside_a_completion_is_a_token_like_any_other() -> None:
     batch = collate([([5], [0, 1]), ([5], [0, 0, 1])], pad_id=0)
     assert is_completion(batch).sum(1).tolist() == [2, 3]

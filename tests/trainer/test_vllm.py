@@ -61,6 +61,7 @@ def move(policy: PreTrainedModel) -> None:
             parameter.add_(0.05 * noise * parameter.std())
 
 
+@pytest.mark.checklist(18, 19)
 def test_samples_are_seeded_and_their_logprobs_are_the_trainers(
     engine: Engine, policy: PreTrainedModel
 ) -> None:
@@ -84,6 +85,7 @@ def test_many_seeded_prompts_at_once_are_all_sampled(engine: Engine) -> None:
     assert len(list(engine.sample(requests, Sampling(2)))) == 32
 
 
+@pytest.mark.checklist(43)
 def test_the_probe_passes_after_a_sync_and_finds_what_a_sync_can_miss(
     engine: Engine, policy: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
 ) -> None:
