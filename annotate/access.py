@@ -13,6 +13,7 @@ from annotate.models import (
     Campaign,
     Checkpoint,
     Demonstration,
+    Dialogue,
     Prompt,
     Ranking,
     Retraining,
@@ -82,6 +83,21 @@ def demonstration(user: User, pk: int) -> Demonstration:
 def suggestion(user: User, pk: int) -> Suggestion:
     """Return what this person has asked for: nobody reads another's."""
     return get_object_or_404(Suggestion, asked_by=user, pk=pk)
+
+
+def dialogues(user: User) -> QuerySet[Dialogue]:
+    """Return what a researcher may read (every dialogue) or a labeler (those they wrote)."""
+    return Dialogue.objects.all() if user.is_researcher else Dialogue.objects.filter(author=user)
+
+
+def dialogue(user: User, pk: int) -> Dialogue:
+    """Return a dialogue to read; only its author writes in it."""
+    return get_object_or_404(dialogues(user).select_related("campaign", "instructions"), pk=pk)
+
+
+def own_dialogue(user: User, pk: int) -> Dialogue:
+    own = Dialogue.objects.filter(author=user).select_related("campaign", "instructions")
+    return get_object_or_404(own, pk=pk)
 
 
 def runs(user: User) -> QuerySet[Run]:

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from annotate.actions.demonstrations import write_own_demonstration
 from annotate.errors import Invalid
 from annotate.jobs import ring_sampler
-from annotate.models import Campaign, Kind, Prompt, Source, Split, User
+from annotate.models import Campaign, Kind, Prompt, Sampling, Source, Split, User
 
 LONGEST_PROMPT = 8000
 """Characters, all messages together."""
@@ -31,15 +31,17 @@ def write_prompt(
     messages: Messages,
     use_case: str = "",
     category: str = "",
+    flags: Sequence[str] = (),
+    sampling: Sampling = Sampling.QUEUED,
 ) -> Prompt:
-    """Add a prompt and ask for its completions.
+    """Add a prompt and ask for its completions, unless sampling is NONE.
 
     Raises:
         Invalid: it is empty, too long, or for a use case that is not named.
     """
     check_messages(messages)
     if kind == Kind.USE_CASE and not use_case.strip():
-        raise Invalid(_("Use case: choose the one that this prompt is for."))
+        raise Invalid(_("Use case: say which one this prompt is for."))
     with transaction.atomic():
         prompt = Prompt.objects.create(
             campaign=campaign,
@@ -48,7 +50,9 @@ def write_prompt(
             messages=messages,
             use_case=use_case.strip(),
             category=category.strip(),
+            flags=list(flags),
             source=Source.LABELER,
+            sampling=sampling,
             split=split_of(author),
         )
         ring_sampler()
@@ -56,7 +60,12 @@ def write_prompt(
 
 
 def write_few_shot(
-    campaign: Campaign, author: User, instruction: str, pairs: Sequence[Pair], category: str = ""
+    campaign: Campaign,
+    author: User,
+    instruction: str,
+    pairs: Sequence[Pair],
+    category: str = "",
+    flags: Sequence[str] = (),
 ) -> list[Prompt]:
     """Add one prompt for each pair, the others in its context (paper, section 3.2).
 
@@ -71,7 +80,7 @@ def write_few_shot(
         for index, pair in enumerate(pairs):
             others = [*pairs[:index], *pairs[index + 1 :]]
             messages = few_shot_messages(instruction, others, pair.query)
-            prompt = write_prompt(campaign, author, Kind.FEW_SHOT, messages, category=category)
+            prompt = write_prompt(campaign, author, Kind.FEW_SHOT, messages, "", category, flags)
             write_own_demonstration(prompt, author, pair.response)
             prompts.append(prompt)
     return prompts

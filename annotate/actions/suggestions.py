@@ -44,7 +44,7 @@ def ask(
     # Two clicks come one after the other, so that the second finds the first one's question.
     User.objects.select_for_update(no_key=True).get(pk=person.pk)
     same = asked(campaign, person, messages, role, prompt)
-    if unfinished := same.filter(state__in=UNFINISHED, dialogueturn=None).first():
+    if unfinished := same.filter(state__in=UNFINISHED).first():
         return unfinished
     refuse_too_many(person)
     suggestion = Suggestion.objects.create(
@@ -57,9 +57,10 @@ def ask(
 def asked(
     campaign: Campaign, person: User, messages: Messages, role: str, prompt: Prompt | None = None
 ) -> QuerySet[Suggestion]:
-    """Return what this person has asked at this point of a conversation."""
-    same = {"campaign": campaign, "messages": messages, "role": role, "prompt": prompt}
-    return Suggestion.objects.filter(asked_by=person, **same)
+    """Return what this person has asked at this point of a conversation and put in no dialogue yet."""
+    return Suggestion.objects.filter(
+        campaign=campaign, asked_by=person, messages=messages, role=role, prompt=prompt, dialogueturn=None
+    )
 
 
 def own(person: User, prompt: Prompt) -> QuerySet[Suggestion]:
