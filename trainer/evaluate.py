@@ -7,18 +7,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import torch
 from transformers import PreTrainedTokenizerBase
 
 from trainer import checkpoints
 from trainer.config import EvaluateConfig, SampleConfig
 from trainer.data import BadInput, Prompt, read_prompts
 from trainer.engine import EngineError, Refused, Request, Sampled, Sampling, start_engine
-from trainer.hardware import autocast, device
 from trainer.intervals import ratio_interval
 from trainer.metrics import MetricsLog
-from trainer.reward_model import RewardModel, load_reward_model
-from trainer.tokens import collate, decode, encode_prompt, load_tokenizer, micro_batches
+from trainer.reward_model import RewardModel, load_reward_model, scores_of
+from trainer.tokens import decode, encode_prompt, load_tokenizer
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +66,7 @@ def evaluate(
             drawn.append(one)
             metrics.write(len(drawn), phase="sampling")
         drawn.sort(key=lambda one: one.sampled.seed)
-        scores = scores_of(judge, drawn, tokenizer, config) if judge else None
+        scores = _scores(judge, drawn, tokenizer, config) if judge else None
         lines = [_line(one, rows, tokenizer) for one in drawn]
         for line, score in zip(lines, scores or [], strict=False):
             line["score"] = score
@@ -116,22 +114,18 @@ def _draw(
             yield Drawn(answer.request, ids[answer.request], answer)
 
 
-@torch.no_grad()
-def scores_of(
+def _scores(
     judge: RewardModel,
     drawn: Sequence[Drawn],
     tokenizer: PreTrainedTokenizerBase,
     config: EvaluateConfig,
 ) -> list[float]:
-    """Return the reward model's score of each completion."""
     pairs = [(one.prompt_ids, one.sampled.token_ids) for one in drawn]
-    scores = torch.zeros(len(pairs))
-    lengths = [len(prompt) + len(completion) for prompt, completion in pairs]
-    for rows in micro_batches(lengths, config.micro_batch_tokens):
-        batch = collate([pairs[row] for row in rows], tokenizer.pad_token_id).to(device())
-        with autocast(config.dtype):
-            scores[rows] = judge.scores(batch).cpu()
-    return scores.tolist()
+    pad_id, room = int(tokenizer.pad_token_id), config.micro_batch_tokens
+    scores: list[float] = scores_of(
+        judge, pairs, pad_id, micro_batch_tokens=room, dtype=config.dtype
+    ).tolist()
+    return scores
 
 
 def _figures(drawn: Sequence[Drawn], scores: Sequence[float] | None) -> dict[str, float]:

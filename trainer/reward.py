@@ -35,6 +35,7 @@ from trainer.reward_model import (
     new_reward_model,
     pad_completions,
     save_reward_model,
+    scores_of,
 )
 from trainer.tokens import (
     collate,
@@ -272,10 +273,11 @@ def centre(
         )
         for row in shown
     ]
-    scores = []
-    lengths = [len(prompt) + len(completion) for prompt, completion in sequences]
-    for group in micro_batches(lengths, config.micro_batch_tokens):
-        batch = collate([sequences[i] for i in group], int(tokenizer.pad_token_id))
-        with autocast(config.dtype):
-            scores.append(model.scores(batch.to(device())))
-    model.head.bias -= torch.cat(scores).mean()
+    scores = scores_of(
+        model,
+        sequences,
+        int(tokenizer.pad_token_id),
+        micro_batch_tokens=config.micro_batch_tokens,
+        dtype=config.dtype,
+    )
+    model.head.bias -= scores.mean().to(model.head.bias.device)

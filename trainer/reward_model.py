@@ -9,8 +9,8 @@ from torch import nn
 from transformers import AutoModel, DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 
 from trainer import checkpoints
-from trainer.hardware import device
-from trainer.tokens import Batch, is_completion, predicting_positions
+from trainer.hardware import autocast, device
+from trainer.tokens import Batch, collate, is_completion, micro_batches, predicting_positions
 
 
 class RewardModel(nn.Module):
@@ -61,6 +61,25 @@ class RewardModel(nn.Module):
         with torch.autocast(hidden.device.type, enabled=False):
             score: torch.Tensor = self.head(hidden.float()).squeeze(-1)
         return score
+
+
+@torch.no_grad()
+def scores_of(
+    model: RewardModel,
+    sequences: Sequence[tuple[Sequence[int], Sequence[int]]],
+    pad_id: int,
+    *,
+    micro_batch_tokens: int,
+    dtype: str,
+) -> torch.Tensor:
+    """Return (N,) float32 on the CPU: the score of each (prompt ids, completion ids)."""
+    scores = torch.zeros(len(sequences))
+    lengths = [len(prompt) + len(completion) for prompt, completion in sequences]
+    for rows in micro_batches(lengths, micro_batch_tokens):
+        batch = collate([sequences[row] for row in rows], pad_id).to(device())
+        with autocast(dtype):
+            scores[rows] = model.scores(batch).cpu()
+    return scores
 
 
 def new_reward_model(policy: Path, seed: int) -> RewardModel:
