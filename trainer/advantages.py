@@ -15,6 +15,18 @@ def kl_per_token(logprobs: Tensor, ref_logprobs: Tensor, is_completion: Tensor) 
     return torch.where(is_completion, logprobs - ref_logprobs, 0.0)
 
 
+def importance_weights(
+    logprobs: Tensor, engine_logprobs: Tensor, is_completion: Tensor, cap: float
+) -> Tensor:
+    """Return (B, C) policy / engine probability of the tokens drawn, at most cap, 0 in padding.
+
+    An engine that rounds otherwise samples from another distribution; an expectation under the policy
+    needs these weights, and truncation bounds their variance (Ionides 2008).
+    """
+    log_ratio = torch.where(is_completion, logprobs - engine_logprobs, 0.0)
+    return log_ratio.exp().clamp(max=cap) * is_completion
+
+
 def token_rewards(scores: Tensor, kl: Tensor, is_completion: Tensor, kl_coef: float) -> Tensor:
     """Return (B, C) rewards: -kl_coef * kl at each token, and the score (B,) at the last one.
 

@@ -127,7 +127,11 @@ class PpoConfig(TrainConfig):
     warmup_steps: int = Field(10, ge=0)
     """Steps over which the rate rises from a tenth of its peak (C.4)."""
     kl_coef: float = Field(0.02, ge=0, le=100)
-    """Beta: the price of a nat away from the reference, per token (C.4)."""
+    """Beta: the price of a nat away from the reference, per token, estimated by k1 (C.4)."""
+    adaptive_kl_target: float = Field(0.0, ge=0)
+    """Let kl_coef follow, so that completions stay this many nats away; 0 keeps it (Ziegler 2019, 2.2)."""
+    adaptive_kl_horizon: int = Field(10_000, ge=1)
+    """Rollouts over which an adaptive kl_coef moves; from OpenAI's earlier code."""
     cliprange: float = Field(0.2, gt=0, lt=1)
     """How far a token's probability ratio counts (C.4)."""
     cliprange_value: float = Field(0.2, gt=0)
@@ -150,12 +154,26 @@ class PpoConfig(TrainConfig):
     """The most that a completion cut off by its limit can score, whatever the reward model says."""
     whiten_rewards: bool = False
     """Scale rewards to unit variance, their mean kept."""
+    importance_cap: float = Field(0.0, ge=0)
+    """Weigh tokens by policy over engine probability, at most this, where the engine rounds; 0 never."""
+    mismatch_warning: float = Field(0.1, gt=0)
+    """Warn once engine and trainer are this many nats a token apart; bfloat16 makes about 0.04."""
     target_kl: float = Field(0.0, ge=0)
     """Leave a batch early once an update moved further than 1.5 of this; 0 never."""
     max_kl: float = Field(0.0, ge=0)
     """End the run once completions are this many nats from the reference on average; 0 never."""
+    max_length_drift: float = Field(0.0, ge=0)
+    """End the run once completions are this many times longer or shorter than at first; 0 never."""
+    min_entropy: float = Field(0.0, ge=0)
+    """End the run once a token's entropy falls below this many nats on average; 0 never."""
+    min_eos_rate: float = Field(0.0, ge=0, le=1)
+    """End the run once fewer completions than this share end by themselves; 0 never."""
     samples_every: int = Field(10, ge=1)
     """Steps between completions kept to be read."""
+    valid_every: int = Field(50, ge=1)
+    """Steps between looks at held-out prompts and held-out pretraining text."""
+    valid_limit: int = Field(64, ge=1)
+    """Held-out prompts, and held-out texts, looked at."""
     engine: Literal["auto", "vllm", "transformers"] = "auto"
     """What samples: vLLM where it is installed, else transformers."""
     engine_dtype: Literal["float32", "bfloat16"] = "float32"
@@ -210,6 +228,8 @@ _SMALL: dict[str, dict[str, object]] = {
         "ptx_coef": 0.0,
         "ema_decay": 0.8,
         "samples_every": 5,
+        "valid_every": 10,
+        "valid_limit": 8,
         "save_every": 5,
     },
     "evaluate": {

@@ -16,13 +16,17 @@ from trainer.reward_model import RewardModel, freeze_but_last
 
 @dataclass
 class Learners:
-    """ema holds the policy's averaged weights by name; it is empty where the decay is 0."""
+    """ema holds the policy's averaged weights by name; it is empty where the decay is 0.
+
+    steering holds kl_coef, which may adapt, and first_length, the mean length at the first step, 0 before it.
+    """
 
     policy: PreTrainedModel
     value_model: RewardModel
     policy_optimizer: torch.optim.AdamW
     value_optimizer: torch.optim.AdamW
     ema: dict[str, Tensor]
+    steering: dict[str, Tensor]
 
 
 def make_learners(policy: PreTrainedModel, value_model: RewardModel, config: PpoConfig) -> Learners:
@@ -38,6 +42,10 @@ def make_learners(policy: PreTrainedModel, value_model: RewardModel, config: Ppo
         make_optimizer(_learning(policy), betas, config.adam_eps),
         make_optimizer(_learning(value_model), betas, config.adam_eps),
         {name: parameter.detach().clone() for name, parameter in named},
+        {
+            "kl_coef": torch.tensor(config.kl_coef, dtype=torch.float64),
+            "first_length": torch.tensor(0.0, dtype=torch.float64),
+        },
     )
 
 

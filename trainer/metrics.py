@@ -2,6 +2,9 @@
 
 import json
 import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -33,6 +36,20 @@ class MetricsLog:
     def phase(self, name: str) -> None:
         """Say what the stage is doing now."""
         self.write(self.step, phase=name)
+
+
+class Clock:
+    """Where a step's seconds went."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        """Count the time inside as seconds_<name>."""
+        began = time.monotonic()
+        yield
+        self.seconds[f"seconds_{name}"] = time.monotonic() - began
 
 
 def _or_none(value: float | str) -> float | str | None:

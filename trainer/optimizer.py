@@ -6,6 +6,10 @@ from collections.abc import Iterable
 import torch
 
 
+class NotFinite(Exception):
+    """A gradient holds infinity or no number; the weights are still as they were."""
+
+
 def make_optimizer(
     parameters: Iterable[torch.nn.Parameter], betas: tuple[float, float], eps: float
 ) -> torch.optim.AdamW:
@@ -27,10 +31,14 @@ def warmup_lr(peak: float, step: int, warmup_steps: int) -> float:
 
 
 def take_step(optimizer: torch.optim.AdamW, lr: float, max_grad_norm: float) -> float:
-    """Apply the gradients gathered so far, drop them, and return their norm before clipping."""
+    """Apply the gradients gathered so far and drop them; return their norm before clipping.
+
+    Raises NotFinite, with nothing applied.
+    """
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     norm = torch.nn.utils.clip_grad_norm_(parameters, max_grad_norm)
-    assert torch.isfinite(norm), "the gradient is not finite: lower the learning rate"
+    if not torch.isfinite(norm):
+        raise NotFinite("the gradient is not finite: lower the learning rate")
     for group in optimizer.param_groups:
         group["lr"] = lr
     optimizer.step()

@@ -6,27 +6,34 @@ lm-human-preferences. One process, one device, and the engine beside it.
 
 import logging
 import shutil
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from transformers import PreTrainedTokenizerBase
 
 from trainer import checkpoints, resume
-from trainer.advantages import advantages_and_returns, explained_variance, token_rewards, whiten
+from trainer.advantages import (
+    advantages_and_returns,
+    explained_variance,
+    importance_weights,
+    token_rewards,
+    whiten,
+)
 from trainer.config import PpoConfig
-from trainer.data import BadInput, Prompt, cycled, read_prompts, read_texts
+from trainer.data import BadInput, cycled
 from trainer.engine import Engine, EngineError, Sampled, Sampling
 from trainer.hardware import device
-from trainer.learners import Learners, export_policy, make_learners, state
-from trainer.metrics import MetricsLog
-from trainer.policy import load_policy
-from trainer.ppo_update import Stats, Targets, update
-from trainer.reward_model import load_reward_model
+from trainer.held_out import sample_and_score
+from trainer.learners import Learners, export_policy, state
+from trainer.metrics import Clock, MetricsLog
+from trainer.optimizer import NotFinite
+from trainer.ppo_inputs import Inputs, check_inputs, load_models, read_inputs
+from trainer.ppo_update import Stats, Targets, ptx_loss_of, update
 from trainer.rollout import Models, Rollout, draw, make_rollout, plan_minibatches
-from trainer.tokens import Batch, collate, decode, encode_prompt, encode_text, load_tokenizer
+from trainer.steering import adapted_kl_coef, reason_to_stop
+from trainer.tokens import Batch, collate, decode, load_tokenizer
 from trainer.weight_sync import PROBE_TOKENS, probe, start_on, sync
 
 logger = logging.getLogger(__name__)
@@ -40,9 +47,7 @@ class Ppo:
 
     config: PpoConfig
     tokenizer: PreTrainedTokenizerBase
-    prompts: list[Prompt]
-    prompt_ids: list[list[int]]
-    texts: list[tuple[list[int], list[int]]]
+    inputs: Inputs
     models: Models
     learners: Learners
     engine: Engine
@@ -68,26 +73,17 @@ def train_ppo(
         "pretraining": pretraining,
     }
     tokenizer = load_tokenizer(policy)
-    _check_inputs(reward_model, tokenizer, pretraining, config)
-    asked = _training_prompts(prompts)
+    check_inputs(reward_model, tokenizer, pretraining, config)
+    read = read_inputs(prompts, pretraining, tokenizer, config)
     with checkpoints.writing(out) as partial:
         checkpoints.begin(partial, "ppo", config.model_dump(mode="json"), inputs)
-        learners, models = _load_models(policy, reward_model, config)
+        learners, models = load_models(policy, reward_model, config)
         first = resume.restore(partial, **state(learners)) + 1
         metrics = MetricsLog(partial / "metrics.jsonl", config.steps, first - 1)
         metrics.phase("starting the engine")
         scratch = partial / "engine"
         with _start(learners, tokenizer, scratch, config) as engine:
-            ppo = Ppo(
-                config,
-                tokenizer,
-                asked,
-                [encode_prompt(tokenizer, prompt.prompt, config.max_prompt_tokens) for prompt in asked],
-                _encode_texts(pretraining, tokenizer, config),
-                models,
-                learners,
-                engine,
-            )
+            ppo = Ppo(config, tokenizer, read, models, learners, engine)
             result = _run(ppo, first, partial, metrics)
         shutil.rmtree(scratch)
         export_policy(learners, tokenizer, partial)
@@ -101,19 +97,34 @@ def _run(ppo: Ppo, first: int, partial: Path, metrics: MetricsLog) -> dict[str, 
     stats: Stats = {}
     stopped = ""
     for number in range(first, config.steps + 1):
-        stats, rollout, completions = step(ppo, number, is_first=number == first)
+        try:
+            stats, rollout, completions = step(ppo, number, is_first=number == first)
+        except NotFinite as error:
+            stopped = f"step {number}: {error}"
+            break
         metrics.write(number, **stats)
         logger.info("step %d of %d: %s", number, config.steps, _summary(stats))
         if number % config.samples_every == 0 or number in (1, config.steps):
             _keep_samples(ppo, samples, number, rollout, completions)
-        if config.max_kl and stats["kl"] > config.max_kl:
-            stopped = f"KL {stats['kl']:.1f} passed max_kl {config.max_kl:g} at step {number}"
-            logger.warning("stopped: %s", stopped)
+        if reason := _steer(ppo.learners.steering, stats, config):
+            stopped = f"step {number}: {reason}"
             break
         if number % config.save_every == 0 and number < config.steps:
             resume.save(partial, number, **state(ppo.learners))
+    if stopped:
+        logger.warning("stopped at %s", stopped)
     names = ("kl", "reward", "score", "length", "eos_rate", "entropy")
     return {name: stats[name] for name in names if name in stats} | {"stopped": stopped}
+
+
+def _steer(steering: dict[str, torch.Tensor], stats: Stats, config: PpoConfig) -> str:
+    """Set the price of KL for the next step; return why there should be none, "" where nothing is wrong."""
+    if not steering["first_length"]:
+        steering["first_length"].fill_(stats["length"])
+    if config.adaptive_kl_target:
+        rule = (config.adaptive_kl_target, config.adaptive_kl_horizon, config.batch_size)
+        steering["kl_coef"].fill_(adapted_kl_coef(stats["kl_coef"], stats["kl"], *rule))
+    return reason_to_stop(stats, float(steering["first_length"]), config)
 
 
 def step(ppo: Ppo, number: int, *, is_first: bool) -> tuple[Stats, Rollout, list[Sampled]]:
@@ -125,10 +136,12 @@ def step(ppo: Ppo, number: int, *, is_first: bool) -> tuple[Stats, Rollout, list
     with clock("syncing"):
         if not is_first:
             sync(ppo.engine, ppo.learners.policy, ppo.tokenizer, number)
-        longest = max(ppo.prompt_ids, key=len)
+        longest = max(ppo.inputs.prompt_ids, key=len)
         sync_difference = probe(ppo.engine, ppo.learners.policy, longest, config.temperature)
+    with clock("validating"):
+        valid = _look_at_held_out(ppo, number)
     with clock("sampling"):
-        prompts = [ppo.prompt_ids[row] for row in _prompt_rows(ppo, number)]
+        prompts = [ppo.inputs.prompt_ids[row] for row in _prompt_rows(ppo, number)]
         sampling = Sampling(config.max_completion_tokens, config.temperature)
         completions = draw(ppo.engine, prompts, _first_seed(config, number), sampling)
     with clock("looking"):
@@ -149,29 +162,60 @@ def step(ppo: Ppo, number: int, *, is_first: bool) -> tuple[Stats, Rollout, list
             dtype=config.dtype,
         )
     with clock("learning"):
-        targets, reward = _targets(rollout, config)
+        kl_coef = float(ppo.learners.steering["kl_coef"])
+        targets, reward = _targets(rollout, kl_coef, config)
         ptx = _ptx_batches(ppo, number)
         learned = update(ppo.learners, rollout, targets, plan, ptx, config, number)
-    stats = _rollout_stats(rollout, targets, reward) | learned | clock.seconds
+    stats = _rollout_stats(rollout, targets, reward) | learned | valid | clock.seconds
+    stats["kl_coef"] = kl_coef
     stats["tokens_per_second"] = float(rollout.is_completion.sum()) / clock.seconds["seconds_sampling"]
     stats["sync_difference"] = sync_difference
+    _warn_of_mismatch(stats["mismatch"], config)
     return stats, rollout, completions
 
 
-def _targets(rollout: Rollout, config: PpoConfig) -> tuple[Targets, float]:
+def _look_at_held_out(ppo: Ppo, number: int) -> Stats:
+    """Return how the policy, as it goes into a step, does on prompts and texts it never learns from."""
+    config, inputs = ppo.config, ppo.inputs
+    stats: Stats = {}
+    if number % config.valid_every != 0 and number not in (1, config.steps):
+        return stats
+    if inputs.valid_texts:
+        batch = collate(inputs.valid_texts, ppo.tokenizer.pad_token_id).to(device())
+        stats["valid_ptx_loss"] = ptx_loss_of(ppo.learners.policy, batch, config)
+    if inputs.valid_prompt_ids:
+        stats |= sample_and_score(
+            ppo.engine,
+            ppo.models.reward_model,
+            inputs.valid_prompt_ids,
+            _first_seed(config, config.steps + 1),  # beyond every rollout's
+            Sampling(config.max_completion_tokens, config.temperature),
+            pad_id=ppo.tokenizer.pad_token_id,
+            micro_batch_tokens=config.micro_batch_tokens,
+            dtype=config.dtype,
+        )
+    return stats
+
+
+def _targets(rollout: Rollout, kl_coef: float, config: PpoConfig) -> tuple[Targets, float]:
     """Return the update's targets, and the mean reward a completion."""
     mask = rollout.is_completion
-    rewards = token_rewards(rollout.scores, rollout.kl, mask, config.kl_coef)
+    rewards = token_rewards(rollout.scores, rollout.kl, mask, kl_coef)
     mean_reward = float(rewards.sum(1).mean())
     if config.whiten_rewards:
         rewards = whiten(rewards, mask, shift_mean=False)
     advantages, returns = advantages_and_returns(rewards, rollout.values, mask, config.gamma, config.lam)
-    return Targets(whiten(advantages, mask), returns), mean_reward
+    advantages = whiten(advantages, mask)
+    if config.importance_cap:
+        # The weight is positive, so on the advantage it weighs the clipped loss of each token.
+        engine = rollout.engine_logprobs
+        advantages *= importance_weights(rollout.old_logprobs, engine, mask, config.importance_cap)
+    return Targets(advantages, returns), mean_reward
 
 
 def _rollout_stats(rollout: Rollout, targets: Targets, reward: float) -> Stats:
     mask = rollout.is_completion
-    mismatch = (rollout.old_logprobs - rollout.engine_logprobs)[mask].abs()
+    mismatch = (rollout.old_logprobs - rollout.engine_logprobs)[mask]
     return {
         "reward": reward,
         "score": float(rollout.scores.mean()),
@@ -179,27 +223,24 @@ def _rollout_stats(rollout: Rollout, targets: Targets, reward: float) -> Stats:
         "length": float(mask.sum(1).float().mean()),
         "eos_rate": float(rollout.is_stopped.float().mean()),
         "explained_variance": explained_variance(rollout.values, targets.returns, mask),
-        "mismatch": float(mismatch.mean()),
-        "mismatch_max": float(mismatch.max()),
+        "mismatch": float(mismatch.abs().mean()),
+        "mismatch_max": float(mismatch.abs().max()),
+        "mismatch_kl": float((mismatch.exp() - 1 - mismatch).mean()),  # k3 of engine to trainer
     }
 
 
-class Clock:
-    """Where a step's seconds went."""
-
-    def __init__(self) -> None:
-        self.seconds: Stats = {}
-
-    @contextmanager
-    def __call__(self, name: str) -> Iterator[None]:
-        """Count the time inside as seconds_<name>."""
-        began = time.monotonic()
-        yield
-        self.seconds[f"seconds_{name}"] = time.monotonic() - began
+def _warn_of_mismatch(mismatch: float, config: PpoConfig) -> None:
+    if mismatch > config.mismatch_warning:
+        logger.warning(
+            "engine and trainer are %.3f nats a token apart, over mismatch_warning %g: set engine_dtype to "
+            "float32, or importance_cap to correct for it",
+            mismatch,
+            config.mismatch_warning,
+        )
 
 
 def _prompt_rows(ppo: Ppo, number: int) -> list[int]:
-    return cycled(len(ppo.prompt_ids), ppo.config.batch_size, number, ppo.config.seed)
+    return cycled(len(ppo.inputs.prompt_ids), ppo.config.batch_size, number, ppo.config.seed)
 
 
 def _first_seed(config: PpoConfig, number: int) -> int:
@@ -212,53 +253,9 @@ def _ptx_batches(ppo: Ppo, number: int) -> Iterator[Batch]:
     config = ppo.config
     size = config.ptx_ratio * config.batch_size // config.minibatches
     updates = config.epochs * config.minibatches
-    for place in range(updates if ppo.texts else 0):
-        rows = cycled(len(ppo.texts), size, (number - 1) * updates + place + 1, config.seed + 1)
-        yield collate([ppo.texts[row] for row in rows], ppo.tokenizer.pad_token_id).to(device())
-
-
-def _check_inputs(
-    reward_model: Path, tokenizer: PreTrainedTokenizerBase, pretraining: Path | None, config: PpoConfig
-) -> None:
-    checkpoints.check(reward_model, "reward_model")
-    if load_tokenizer(reward_model).get_vocab() != tokenizer.get_vocab():
-        raise BadInput(f"--reward-model {reward_model}: has another tokenizer than the policy")
-    if config.ptx_coef and pretraining is None:
-        raise BadInput("ptx_coef: mixing in pretraining text needs --pretraining FILE; or set ptx_coef to 0")
-    if config.batch_size < config.minibatches:
-        raise BadInput(
-            f"minibatches: {config.minibatches} cannot be cut from a batch_size of {config.batch_size}"
-        )
-
-
-def _training_prompts(path: Path) -> list[Prompt]:
-    prompts = [prompt for prompt in read_prompts(path) if prompt.split in (None, "train")]
-    if not prompts:
-        raise BadInput(f"{path}: every prompt is held out by its split, none is left to train on")
-    return prompts
-
-
-def _encode_texts(
-    path: Path | None, tokenizer: PreTrainedTokenizerBase, config: PpoConfig
-) -> list[tuple[list[int], list[int]]]:
-    """Return pretraining texts, each cut to what a prompt and its completion may have."""
-    if path is None or not config.ptx_coef:
-        return []
-    longest = config.max_prompt_tokens + config.max_completion_tokens
-    encoded = [encode_text(tokenizer, text, longest) for text in read_texts(path)]
-    kept = [(first, rest) for first, rest in encoded if rest]
-    if not kept:
-        raise BadInput(f"{path}: no text of two tokens or more")
-    return kept
-
-
-def _load_models(policy: Path, reward_model: Path, config: PpoConfig) -> tuple[Learners, Models]:
-    learning = load_policy(policy)
-    value_model = load_reward_model(reward_model)
-    learners = make_learners(learning, value_model, config)
-    reference = load_policy(policy).requires_grad_(False)
-    judge = load_reward_model(reward_model).requires_grad_(False)
-    return learners, Models(learning, reference, judge, value_model)
+    for place in range(updates if ppo.inputs.texts else 0):
+        rows = cycled(len(ppo.inputs.texts), size, (number - 1) * updates + place + 1, config.seed + 1)
+        yield collate([ppo.inputs.texts[row] for row in rows], ppo.tokenizer.pad_token_id).to(device())
 
 
 def _start(
@@ -285,8 +282,8 @@ def _keep_samples(
     for place, row in enumerate(rows):
         samples.write(
             number,
-            id=ppo.prompts[row].id,
-            prompt=ppo.prompts[row].prompt[-1]["content"],
+            id=ppo.inputs.prompts[row].id,
+            prompt=ppo.inputs.prompts[row].prompt[-1]["content"],
             completion=decode(ppo.tokenizer, completions[place].token_ids),
             finish_reason=completions[place].finish_reason,
             score=float(rollout.scores[place]),

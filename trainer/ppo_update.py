@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
@@ -132,16 +133,27 @@ def accumulate_ptx(policy: PreTrainedModel, batch: Batch, config: PpoConfig) -> 
 
     Into the same buffers as PPO's gradient (C.4): with Adam a step of its own would lose its scale.
     """
-    token_count = int(is_completion(batch).sum())
     total = 0.0
+    for loss in _ptx_losses(policy, batch, config):
+        (config.ptx_coef * loss).backward()
+        total += float(loss.detach())
+    return total
+
+
+@torch.no_grad()
+def ptx_loss_of(policy: PreTrainedModel, batch: Batch, config: PpoConfig) -> float:
+    """Return the mean loss a token on pretraining text, in nats: what alignment costs shows here."""
+    return sum(float(loss) for loss in _ptx_losses(policy, batch, config))
+
+
+def _ptx_losses(policy: PreTrainedModel, batch: Batch, config: PpoConfig) -> Iterator[Tensor]:
+    """Yield each micro-batch's share of the mean loss a token."""
+    token_count = int(is_completion(batch).sum())
     for rows in micro_batches(batch.lengths.tolist(), config.micro_batch_tokens):
         part = take(batch, rows)
         with autocast(config.dtype):
             logprobs, _ = completion_logprobs(policy, part)
-        loss = token_loss(logprobs, is_completion(part), token_count)
-        (config.ptx_coef * loss).backward()
-        total += float(loss.detach())
-    return total
+        yield token_loss(logprobs, is_completion(part), token_count)
 
 
 def _mean(stats: Sequence[Stats]) -> Stats:

@@ -9,7 +9,9 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from trainer import weight_sync
 from trainer.engine import Engine, start_engine
+from trainer.policy import load_policy, save_policy
 from trainer.reward_model import new_reward_model, save_reward_model
 
 # Matrices this small are slower on two threads than on one.
@@ -74,3 +76,31 @@ def tiny_engine(tiny_policy: Path) -> Iterator[Engine]:
     """The fallback engine on the tiny policy, shared: a test that syncs must put it back."""
     with start_engine(tiny_policy, engine="transformers", max_model_len=128) as engine:
         yield engine
+
+
+@pytest.fixture(scope="session")
+def untied_policy(tiny_policy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny policy as PPO exports it, so that a sync is a reload."""
+    folder = tmp_path_factory.mktemp("tiny") / "untied"
+    save_policy(load_policy(tiny_policy), make_tokenizer(), folder, untied=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def untied_engine(untied_policy: Path) -> Iterator[Engine]:
+    with start_engine(untied_policy, engine="transformers", max_model_len=128) as engine:
+        yield engine
+
+
+@pytest.fixture
+def engine_at_hand(untied_engine: Engine, untied_policy: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
+    """Have stages take the engine that runs already, brought to their policy, rather than start one."""
+
+    def take(folder: Path, **_how: object) -> Engine:
+        untied_engine.policy_dir = untied_policy  # the stage before has removed what it exported
+        untied_engine.sync(folder)
+        return untied_engine
+
+    monkeypatch.setattr(untied_engine, "close", lambda: None)
+    monkeypatch.setattr(weight_sync, "start_engine", take)
+    return untied_engine

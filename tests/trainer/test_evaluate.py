@@ -8,12 +8,19 @@ import torch
 
 from trainer.config import EvaluateConfig, SampleConfig
 from trainer.data import BadInput
-from trainer.engine import Sampled
-from trainer.evaluate import Drawn, evaluate, sample, scores_of
-from trainer.reward_model import load_reward_model
-from trainer.tokens import collate, load_tokenizer
+from trainer.engine import Engine
+from trainer.evaluate import evaluate, sample
+from trainer.reward_model import load_reward_model, scores_of
+from trainer.tokens import collate
 
 LIMITS = {"max_prompt_tokens": 60, "max_completion_tokens": 12, "engine": "transformers"}
+
+
+@pytest.fixture(autouse=True)
+def _engine_at_hand(tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sample with the engine that runs already: it holds the tiny policy."""
+    monkeypatch.setattr(tiny_engine, "close", lambda: None)
+    monkeypatch.setattr("trainer.evaluate.start_engine", lambda *_, **__: tiny_engine)
 
 
 @pytest.fixture
@@ -55,14 +62,10 @@ def test_evaluate_scores_held_out_prompts(
     assert (result["prompts"], result["completions"], result["held_out"]) == (3, 6, "split")
 
 
-def test_a_score_is_the_reward_models(tiny_policy: Path, tiny_reward_model: Path) -> None:
-    judge, tokenizer = load_reward_model(tiny_reward_model), load_tokenizer(tiny_policy)
+def test_a_score_is_the_reward_models(tiny_reward_model: Path) -> None:
+    judge = load_reward_model(tiny_reward_model)
     pairs = [([40, 41], [50, 1]), ([60] * 9, [70, 71, 72, 1]), ([40], [1])]
-    drawn = [
-        Drawn(row, prompt, Sampled(row, 0, row, completion, [], "stop"))
-        for row, (prompt, completion) in enumerate(pairs)
-    ]
-    found = scores_of(judge, drawn, tokenizer, EvaluateConfig(micro_batch_tokens=16, **LIMITS))
+    found = scores_of(judge, pairs, 0, micro_batch_tokens=16, dtype="float32").tolist()
     with torch.no_grad():
         alone = [judge.scores(collate([pair], 0)).item() for pair in pairs]
     assert found == pytest.approx(alone, abs=1e-5)

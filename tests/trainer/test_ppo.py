@@ -1,6 +1,7 @@
-"""The PPO stage: whole, resumed, stopped, refused."""
+"""The PPO stage: what a run leaves, how it is steered, what ends it, what it refuses."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,12 @@ from trainer import ppo, weight_sync
 from trainer.config import PpoConfig
 from trainer.data import BadInput
 from trainer.engine import Engine
+from trainer.learners import make_learners
 from trainer.policy import load_policy
 from trainer.ppo import train_ppo
+from trainer.ppo_inputs import load_models
+from trainer.reward_model import load_reward_model
+from trainer.steering import adapted_kl_coef
 
 CONFIG = PpoConfig(
     max_prompt_tokens=60,
@@ -22,6 +27,7 @@ CONFIG = PpoConfig(
     steps=4,
     save_every=2,
     samples_every=2,
+    valid_every=3,
     warmup_steps=1,
     policy_lr=1e-3,
     value_lr=1e-3,
@@ -37,7 +43,7 @@ def files(tmp_path: Path, tiny_policy: Path, tiny_reward_model: Path) -> dict[st
     rows = [{"id": f"p{i}", "prompt": [{"role": "user", "content": "word " * (i + 1)}]} for i in range(6)]
     rows.append({"id": "held out", "prompt": rows[0]["prompt"], "split": "valid"})
     (tmp_path / "prompts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    (tmp_path / "text.txt").write_text("some text\n\nmore text\n\nand more")
+    (tmp_path / "text.txt").write_text("\n\n".join(f"some text, number {i}" for i in range(20)))
     return {
         "policy": tiny_policy,
         "reward_model": tiny_reward_model,
@@ -50,52 +56,134 @@ def lines(path: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def test_a_run_resumed_is_the_run_uninterrupted(
-    files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def run(files: dict[str, Path], out: Path, **changes: object) -> tuple[dict, list[dict[str, float]]]:
+    """Return a run's result and the metrics of its steps."""
+    train_ppo(CONFIG.model_copy(update=changes), **files, out=out)
+    result = json.loads((out / "podium.json").read_text())["result"]
+    return result, [line for line in lines(out / "metrics.jsonl") if "kl" in line]
+
+
+@pytest.mark.checklist(29, 44, 45)
+def test_a_run_leaves_its_figures_and_samples(
+    files: dict[str, Path], tmp_path: Path, engine_at_hand: Engine
 ) -> None:
-    train_ppo(CONFIG, **files, out=tmp_path / "whole")
-    real_step = ppo.step
-
-    def step_and_die(made: ppo.Ppo, number: int, *, is_first: bool) -> object:
-        if number == 4:
-            raise KeyboardInterrupt  # after the state of step 2, with step 3 done and lost
-        return real_step(made, number, is_first=is_first)
-
-    monkeypatch.setattr(ppo, "step", step_and_die)
-    with pytest.raises(KeyboardInterrupt):
-        train_ppo(CONFIG, **files, out=tmp_path / "cut")
-    assert not (tmp_path / "cut").exists()
-    monkeypatch.setattr(ppo, "step", real_step)
-    train_ppo(CONFIG, **files, out=tmp_path / "cut")
-    check_whole(tmp_path / "whole")
-    whole, cut = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "cut"))
-    assert all(torch.equal(whole[name], cut[name]) for name in whole)
-    steps = [line["step"] for line in lines(tmp_path / "cut" / "metrics.jsonl") if "kl" in line]
-    assert steps == [1, 2, 3, 4]
-
-
-def check_whole(out: Path) -> None:
-    """An uninterrupted run leaves a checkpoint with its figures, and nothing of its scratch."""
-    metrics = [line for line in lines(out / "metrics.jsonl") if "kl" in line]
-    assert metrics[0]["kl"] == 0
-    assert metrics[-1]["kl"] > 0
+    result, metrics = run(files, tmp_path / "out")
+    assert [line["step"] for line in metrics] == [1, 2, 3, 4]
+    assert metrics[0]["kl"] == 0 and metrics[-1]["kl"] > 0
     assert metrics[0]["sync_difference"] < 1e-4
-    facts = json.loads((out / "podium.json").read_text())
-    assert facts["kind"] == "policy"
-    assert facts["result"]["kl"] == metrics[-1]["kl"]
-    assert facts["result"]["engine"]["engine"] == "transformers"
-    assert {line["step"] for line in lines(out / "samples.jsonl")} == {1, 2, 4}
-    assert not (out / "engine").exists()
-    load_policy(out)
+    assert set(metrics[0]) >= LOGGED
+    assert [line["step"] for line in metrics if line.keys() >= HELD_OUT] == [1, 3, 4]
+    assert result["kl"] == metrics[-1]["kl"] and result["stopped"] == ""
+    assert result["engine"]["engine"] == "transformers"
+    assert {line["step"] for line in lines(tmp_path / "out/samples.jsonl")} == {1, 2, 4}
+    assert {line["id"] for line in lines(tmp_path / "out/samples.jsonl")} <= {f"p{i}" for i in range(6)}
+    assert not (tmp_path / "out/engine").exists()
+    load_policy(tmp_path / "out")
+
+
+HELD_OUT = {"valid_score", "valid_length", "valid_eos_rate", "valid_ptx_loss"}
+LOGGED = {
+    *("score", "reward", "kl", "kl_coef", "length", "eos_rate", "entropy", "clipfrac", "approx_kl"),
+    *("ratio_mean", "ratio_max", "explained_variance", "policy_grad_norm", "value_grad_norm", "ptx_loss"),
+    *("mismatch", "mismatch_max", "mismatch_kl", "tokens_per_second", "seconds_sampling"),
+    *("seconds_syncing", "seconds_looking", "seconds_learning", "seconds_validating"),
+}
+
+
+@pytest.mark.checklist(28, 42)
+def test_the_price_of_kl_adapts_and_is_remembered(
+    files: dict[str, Path], tmp_path: Path, engine_at_hand: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adaptive = {"adaptive_kl_target": 1e-3, "adaptive_kl_horizon": 8}
+    _, whole = run(files, tmp_path / "whole", **adaptive)
+    for line, following in pairwise(whole):
+        expected = adapted_kl_coef(line["kl_coef"], line["kl"], 1e-3, 8, rollouts=8)
+        assert following["kl_coef"] == pytest.approx(expected) != line["kl_coef"]
+    write = ppo.MetricsLog.write
+
+    def write_and_leave(log: ppo.MetricsLog, step: int, **metrics: float | str) -> None:
+        write(log, step, **metrics)
+        if step == 3:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(ppo.MetricsLog, "write", write_and_leave)
+        run(files, tmp_path / "cut", **adaptive)
+    _, cut = run(files, tmp_path / "cut", **adaptive)
+    assert [line["kl_coef"] for line in cut] == [line["kl_coef"] for line in whole]
 
 
 @pytest.mark.checklist(41)
-def test_it_stops_far_from_the_reference_and_says_why(files: dict[str, Path], tmp_path: Path) -> None:
-    config = CONFIG.model_copy(update={"max_kl": 1e-4, "ptx_coef": 0.0})
-    train_ppo(config, **files | {"pretraining": None}, out=tmp_path / "out")
-    result = json.loads((tmp_path / "out" / "podium.json").read_text())["result"]
-    assert "passed max_kl 0.0001 at step 2" in result["stopped"]
-    assert [line["step"] for line in lines(tmp_path / "out" / "metrics.jsonl")] == [0, 1, 2]
+def test_it_stops_far_from_the_reference_and_says_why(
+    files: dict[str, Path], tmp_path: Path, engine_at_hand: Engine
+) -> None:
+    result, metrics = run(files, tmp_path / "out", max_kl=1e-4, ptx_coef=0.0)
+    assert "step 2: KL" in result["stopped"] and "passed max_kl 0.0001" in result["stopped"]
+    assert [line["step"] for line in metrics] == [1, 2]
+
+
+@pytest.mark.checklist(41)
+def test_a_gradient_without_a_number_ends_the_run_with_what_it_had(
+    files: dict[str, Path], tmp_path: Path, engine_at_hand: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = load_reward_model(files["reward_model"]).values
+    seen = []
+
+    def soon_without_a_number(model: object, batch: object) -> torch.Tensor:
+        seen.append(1)
+        return values(batch) * (float("nan") if len(seen) > 5 else 1)
+
+    monkeypatch.setattr("trainer.reward_model.RewardModel.values", soon_without_a_number)
+    result, metrics = run(files, tmp_path / "out")
+    assert result["stopped"] == "step 2: the gradient is not finite: lower the learning rate"
+    assert [line["step"] for line in metrics] == [1] and result["kl"] == 0
+    weights = load_file(tmp_path / "out/model.safetensors")
+    assert all(torch.isfinite(weight).all() for weight in weights.values())
+
+
+@pytest.mark.checklist(24)
+def test_an_engine_that_rounds_is_warned_of_and_corrected_for(
+    files: dict[str, Path], tmp_path: Path, engine_at_hand: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    changes = {"steps": 1, "minibatches": 1, "ptx_coef": 0.0}
+    _, plain = run(files, tmp_path / "plain", **changes, mismatch_warning=1e-9)
+    assert "nats a token apart, over mismatch_warning" in caplog.text
+    _, capped = run(files, tmp_path / "capped", **changes, importance_cap=0.5)
+    # Engine and policy agree here, so every weight is the cap: the policy's gradient is halved.
+    assert capped[0]["policy_grad_norm"] == pytest.approx(0.5 * plain[0]["policy_grad_norm"], rel=1e-4)
+    assert capped[0]["value_grad_norm"] == plain[0]["value_grad_norm"]
+
+
+@pytest.mark.checklist(27)
+def test_the_kl_is_a_completions_own_summed_over_its_tokens() -> None:
+    ones = torch.ones(2, 3)
+    batch = ppo.collate([([5], [6, 7, 1]), ([5], [1])], 0)
+    rollout = ppo.Rollout(
+        batch, torch.tensor([True, True]), ones, ones, ones - 0.25, ones, ones, torch.ones(2)
+    )
+    stats = ppo._rollout_stats(rollout, ppo.Targets(ones, ones), 0.0)
+    assert stats["kl"] == pytest.approx((3 * 0.25 + 1 * 0.25) / 2)
+    assert stats["mismatch"] == 0 and stats["eos_rate"] == 1
+
+
+@pytest.mark.checklist(29, 36)
+def test_the_reference_and_the_judge_are_frozen_and_the_value_model_begins_as_the_judge(
+    tiny_policy: Path, tiny_reward_model: Path
+) -> None:
+    learners, models = load_models(tiny_policy, tiny_reward_model, CONFIG)
+    frozen = [*models.reference.parameters(), *models.reward_model.parameters()]
+    assert not any(parameter.requires_grad for parameter in frozen)
+    assert models.reference is not learners.policy
+    judge = dict(models.reward_model.named_parameters())
+    assert all(torch.equal(judge[name], value) for name, value in learners.value_model.named_parameters())
+
+
+@pytest.mark.checklist(38)
+def test_adam_is_openais(tiny_policy: Path, tiny_reward_model: Path) -> None:
+    learners = make_learners(load_policy(tiny_policy), load_reward_model(tiny_reward_model), PpoConfig())
+    for optimizer in (learners.policy_optimizer, learners.value_optimizer):
+        (group,) = optimizer.param_groups
+        assert (group["eps"], group["betas"], group["weight_decay"]) == (1e-5, (0.9, 0.95), 0.0)
 
 
 @pytest.mark.checklist(43)
@@ -119,9 +207,8 @@ def test_the_probe_finds_an_engine_with_other_weights(tiny_engine: Engine, tiny_
 def test_a_config_that_cannot_work_is_refused(
     files: dict[str, Path], tmp_path: Path, changes: dict[str, float], message: str
 ) -> None:
-    config = CONFIG.model_copy(update=changes)
     with pytest.raises(BadInput, match=message):
-        train_ppo(config, **files | {"pretraining": None}, out=tmp_path / "out")
+        run(files | {"pretraining": None}, tmp_path / "out", **changes)
     assert not (tmp_path / "out").exists()
 
 
@@ -129,4 +216,4 @@ def test_prompts_that_are_all_held_out_are_refused(files: dict[str, Path], tmp_p
     row = {"id": "p", "prompt": [{"role": "user", "content": "word"}], "split": "test"}
     files["prompts"].write_text(json.dumps(row))
     with pytest.raises(BadInput, match="every prompt is held out"):
-        train_ppo(CONFIG, **files, out=tmp_path / "out")
+        run(files, tmp_path / "out")

@@ -1,0 +1,90 @@
+"""What PPO reads: prompts to learn on and to hold out, pretraining text, and its four models."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from transformers import PreTrainedTokenizerBase
+
+from trainer import checkpoints
+from trainer.config import PpoConfig
+from trainer.data import BadInput, Prompt, read_prompts, read_texts, shuffled
+from trainer.learners import Learners, make_learners
+from trainer.policy import load_policy
+from trainer.reward_model import load_reward_model
+from trainer.rollout import Models
+from trainer.tokens import encode_prompt, encode_text, load_tokenizer
+
+Text = tuple[list[int], list[int]]
+"""Pretraining text as (its first token, the rest that it predicts)."""
+
+# One text in so many is held out.
+_HELD_OUT_TEXTS = 20
+
+
+class Inputs(NamedTuple):
+    """Encoded: prompts[i] is asked as prompt_ids[i]; the valid ones are never learned from."""
+
+    prompts: list[Prompt]
+    prompt_ids: list[list[int]]
+    valid_prompt_ids: list[list[int]]
+    texts: list[Text]
+    valid_texts: list[Text]
+
+
+def check_inputs(
+    reward_model: Path, tokenizer: PreTrainedTokenizerBase, pretraining: Path | None, config: PpoConfig
+) -> None:
+    """Raise BadInput for what cannot work together."""
+    checkpoints.check(reward_model, "reward_model")
+    if load_tokenizer(reward_model).get_vocab() != tokenizer.get_vocab():
+        raise BadInput(f"--reward-model {reward_model}: has another tokenizer than the policy")
+    if config.ptx_coef and pretraining is None:
+        raise BadInput("ptx_coef: mixing in pretraining text needs --pretraining FILE; or set ptx_coef to 0")
+    if config.batch_size < config.minibatches:
+        raise BadInput(
+            f"minibatches: {config.minibatches} cannot be cut from a batch_size of {config.batch_size}"
+        )
+
+
+def read_inputs(
+    prompts: Path, pretraining: Path | None, tokenizer: PreTrainedTokenizerBase, config: PpoConfig
+) -> Inputs:
+    """Read and encode both files. Raises BadInput."""
+    rows = read_prompts(prompts)
+    asked = [prompt for prompt in rows if prompt.split in (None, "train")]
+    if not asked:
+        raise BadInput(f"{prompts}: every prompt is held out by its split, none is left to train on")
+    valid = [prompt for prompt in rows if prompt.split == "valid"][: config.valid_limit]
+    texts = _encode_texts(pretraining, tokenizer, config)
+    held_out = set(
+        shuffled(len(texts), config.seed, 0)[: min(config.valid_limit, len(texts) // _HELD_OUT_TEXTS)]
+    )
+    return Inputs(
+        asked,
+        [encode_prompt(tokenizer, prompt.prompt, config.max_prompt_tokens) for prompt in asked],
+        [encode_prompt(tokenizer, prompt.prompt, config.max_prompt_tokens) for prompt in valid],
+        [text for place, text in enumerate(texts) if place not in held_out],
+        [text for place, text in enumerate(texts) if place in held_out],
+    )
+
+
+def _encode_texts(path: Path | None, tokenizer: PreTrainedTokenizerBase, config: PpoConfig) -> list[Text]:
+    """Return pretraining texts, each cut to what a prompt and its completion may have."""
+    if path is None or not config.ptx_coef:
+        return []
+    longest = config.max_prompt_tokens + config.max_completion_tokens
+    encoded = [encode_text(tokenizer, text, longest) for text in read_texts(path)]
+    kept = [(first, rest) for first, rest in encoded if rest]
+    if not kept:
+        raise BadInput(f"{path}: no text of two tokens or more")
+    return kept
+
+
+def load_models(policy: Path, reward_model: Path, config: PpoConfig) -> tuple[Learners, Models]:
+    """Return the two models that learn, and with them the frozen reference and reward model."""
+    learning = load_policy(policy)
+    value_model = load_reward_model(reward_model)
+    learners = make_learners(learning, value_model, config)
+    reference = load_policy(policy).requires_grad_(False)
+    judge = load_reward_model(reward_model).requires_grad_(False)
+    return learners, Models(learning, reference, judge, value_model)
