@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Sequence
 
 from django import forms
 from django.http import QueryDict
@@ -11,9 +12,10 @@ from django.utils.translation import gettext_lazy
 from annotate.actions.prompts import Pair
 from annotate.actions.rankings import Answer, Judgement
 from annotate.errors import Invalid
+from annotate.models import PromptFlag
 
-# InstructGPT, table 1: the use cases of its customers' prompts, commonest first.
-USE_CASES = [
+# InstructGPT, table 1: the categories of its customers' prompts, commonest first.
+CATEGORIES = [
     ("generation", gettext_lazy("Generation")),
     ("open_qa", gettext_lazy("Open QA")),
     ("brainstorming", gettext_lazy("Brainstorming")),
@@ -28,30 +30,64 @@ USE_CASES = [
 JUDGEMENT_FIELD = re.compile(r"(rank|rating|flags|notes)-(.+)", re.DOTALL)
 
 
-class CategoryForm(forms.Form):
-    """What each way of writing a prompt asks besides: a category, which may stay empty."""
+class Text(forms.CharField):
+    """What people wrote, as they wrote it, a browser's line ends aside."""
+
+    widget = forms.Textarea
+
+    def to_python(self, value: str | None) -> str:
+        return without_nul(super().to_python(value) or "")
+
+
+class PromptForm(forms.Form):
+    """What each way of writing a prompt asks besides, none of it required."""
 
     category = forms.ChoiceField(
         label=gettext_lazy("Category"),
-        choices=[("", gettext_lazy("None chosen")), *USE_CASES],
+        choices=[("", gettext_lazy("None chosen")), *CATEGORIES],
+        required=False,
+    )
+    flags = forms.MultipleChoiceField(
+        label=gettext_lazy("This prompt is, or has"),
+        choices=PromptFlag.choices,
+        widget=forms.CheckboxSelectMultiple,
         required=False,
     )
 
+    def asked(self) -> list[forms.BoundField]:
+        """Return the fields that always show; the flags stand behind a button."""
+        return [self[name] for name in self.fields if name != "flags"]
 
-class PlainForm(CategoryForm):
-    text = forms.CharField(label=gettext_lazy("Prompt"), widget=forms.Textarea, strip=False)
+    def more(self) -> list[forms.BoundField]:
+        return [self["flags"]]
+
+
+class PlainForm(PromptForm):
+    text = Text(label=gettext_lazy("Prompt"), strip=False)
     field_order = ["text", "category"]
 
 
-class UseCaseForm(forms.Form):
-    """A prompt for a use case, which says its category as well."""
+class UseCaseForm(PlainForm):
+    use_case = forms.CharField(
+        label=gettext_lazy("Use case"),
+        max_length=200,
+        help_text=gettext_lazy("What somebody wants to use a model for, in a few vague words."),
+    )
+    field_order = ["use_case", "text", "category"]
 
-    use_case = forms.ChoiceField(label=gettext_lazy("Use case"), choices=USE_CASES, widget=forms.RadioSelect)
-    text = forms.CharField(label=gettext_lazy("Prompt"), widget=forms.Textarea, strip=False)
+    def __init__(self, data: QueryDict | None, listed: Sequence[str]) -> None:
+        """Offer the listed use cases; without any, people name their own."""
+        super().__init__(data)
+        if listed:
+            self.fields["use_case"] = forms.ChoiceField(
+                label=gettext_lazy("Use case"),
+                choices=[(each, each) for each in listed],
+                widget=forms.RadioSelect,
+            )
 
 
-class FewShotForm(CategoryForm):
-    instruction = forms.CharField(label=gettext_lazy("Instruction"), widget=forms.Textarea, strip=False)
+class FewShotForm(PromptForm):
+    instruction = Text(label=gettext_lazy("Instruction"), strip=False)
     field_order = ["instruction", "category"]
 
 
@@ -63,14 +99,15 @@ def pairs(data: QueryDict) -> list[Pair]:
 
 
 def ranking_answer(data: QueryDict) -> Answer:
-    """Return the answer in a form's rank-A, rating-A, flags-A, notes-A, ..., notes and seconds.
+    """Return the answer in a form's rank-A, rating-A, flags-A, notes-A, ..., notes, prompt_flags and seconds.
 
     Raises:
         Invalid: a rank, a rating or the seconds are not numbers.
     """
     letters = {match[2] for match in map(JUDGEMENT_FIELD.fullmatch, data) if match}
     judgements = {letter: judgement(data, letter) for letter in sorted(letters)}
-    return Answer(judgements, without_nul(data.get("notes", "")), seconds(data))
+    flags = tuple(data.getlist("prompt_flags"))
+    return Answer(judgements, without_nul(data.get("notes", "")), flags, seconds(data))
 
 
 def judgement(data: QueryDict, letter: str) -> Judgement:
@@ -107,5 +144,5 @@ def seconds(data: QueryDict) -> float | None:
 
 
 def without_nul(text: str) -> str:
-    """Return the text without the one character that PostgreSQL cannot store."""
-    return text.replace("\x00", "")
+    """Return a text with one sign for a line end, and without NUL, which PostgreSQL cannot store."""
+    return text.replace("\r\n", "\n").replace("\x00", "")

@@ -3,22 +3,37 @@
 Everyone locks in one order: the labeler, the prompt, the claim. So no two requests wait for each other.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from annotate.actions import revisions
 from annotate.errors import Invalid, Refused
-from annotate.models import Campaign, ClaimState, Demonstration, Prompt, Ranking, User
+from annotate.models import Campaign, ClaimState, Demonstration, Prompt, PromptFlag, Ranking, SkipKind, User
 
 C = TypeVar("C", Ranking, Demonstration)
 LONGEST_REASON = 300
+UNDO_TIME = timedelta(seconds=10)
+UNDO_GRACE = timedelta(seconds=2)
+"""What the way to the server may take."""
+HOLD = ["slot", "state", "lease_until"]
+"""The fields that say whether and for how long a claim is held."""
+DRAFT = ["seconds", "prompt_flags", "drafted_at"]
+ANSWER = ["seconds", "prompt_flags", "submitted_at"]
 # Where a prompt counts the slots that its claims hold.
 HELD = {Ranking: "rankings_held", Demonstration: "demonstrations_held"}
+
+
+class Kept(NamedTuple):
+    """A stored draft: its name, and whether it replaced one that its sender had not seen."""
+
+    name: str
+    was_newer: bool
 
 
 def open_prompts(
@@ -32,6 +47,13 @@ def open_prompts(
     own = kind.objects.filter(prompt=OuterRef("pk"), labeler=labeler)
     free = prompts.filter(~Exists(own), campaign=campaign, **{f"{held}__lt": slots(kind, campaign)})
     return free.order_by(held, "pk")
+
+
+def left(kind: type[C], wanted: QuerySet[Prompt], campaign: Campaign, labeler: User) -> int:
+    """Return how many prompts this labeler can still answer: the wanted ones, and own unfinished claims."""
+    can_resume = Q(state=ClaimState.EXPIRED, **{f"prompt__{HELD[kind]}__lt": slots(kind, campaign)})
+    own = kind.objects.filter(labeler=labeler, prompt__campaign=campaign)
+    return wanted.count() + own.filter(Q(state=ClaimState.CLAIMED) | can_resume).count()
 
 
 def slots(kind: type[C], campaign: Campaign) -> int:
@@ -96,31 +118,48 @@ def resume_lapsed(own: QuerySet[C]) -> C | None:
     for claim in own.filter(state=ClaimState.EXPIRED):
         try:
             with transaction.atomic():
-                return hold(claim)
+                held = hold(claim)
+                held.save(update_fields=HOLD)
+                return held
         except Refused:
             continue
     return None
 
 
-def hold(claim: C) -> C:
-    """Lock a claim in this transaction and renew its lease; one that had let go takes a slot again.
+def keep_open(claim: C) -> None:
+    """Renew the lease of a claim that its labeler looks at.
 
     Raises:
         Refused: it had let go, and others have filled the prompt's slots since.
     """
-    kind = type(claim)
-    campaign = lock_prompt(claim).campaign
-    locked = kind.objects.select_for_update(of=("self",)).get(pk=claim.pk)
-    if locked.state == ClaimState.SUBMITTED:
-        return locked
-    if locked.slot is None:
-        locked.slot = _free_slot(kind, locked.prompt, campaign)
-    if locked.slot is None:
-        raise Refused(
-            _("Your claim on this prompt ran out and others have answered it since. What you wrote is kept.")
-        )
-    locked.state, locked.lease_until = ClaimState.CLAIMED, _lease(campaign)
-    locked.save(update_fields=["slot", "state", "lease_until"])
+    mine = type(claim).objects.filter(pk=claim.pk, state=ClaimState.CLAIMED)
+    if mine.update(lease_until=_lease(claim.prompt.campaign)):
+        return
+    with transaction.atomic():
+        hold(claim).save(update_fields=HOLD)
+
+
+def hold(claim: C) -> C:
+    """Lock a claim in this transaction and renew its lease, which the caller saves.
+
+    One that had let go takes a slot again; a submitted one stays as it is.
+
+    Raises:
+        Refused: it had let go, and others have filled the prompt's slots since.
+    """
+    locked = lock(claim)
+    if locked.state != ClaimState.SUBMITTED:
+        renew(locked)
+        if locked.slot is None:
+            raise lost()
+    return locked
+
+
+def lock(claim: C) -> C:
+    """Lock a claim in this transaction, after its prompt."""
+    prompt = lock_prompt(claim)
+    locked = type(claim).objects.select_for_update(of=("self",)).get(pk=claim.pk)
+    locked.prompt = prompt
     return locked
 
 
@@ -130,26 +169,92 @@ def lock_prompt(claim: C) -> Prompt:
     return prompts.get(pk=claim.prompt_id)
 
 
-def submit(claim: C, seconds: float | None) -> None:
-    """Turn a held claim into an answer; `seconds` is the time worked on it, where the browser counted."""
+def renew(locked: C) -> None:
+    """Renew the lease; a claim that had let go takes a slot again, or is left as it is if none is free."""
+    campaign = locked.prompt.campaign
+    if locked.slot is None:
+        locked.slot = _free_slot(type(locked), locked.prompt, campaign)
+    if locked.slot is not None:
+        locked.state, locked.lease_until = ClaimState.CLAIMED, _lease(campaign)
+
+
+def lost() -> Refused:
+    return Refused(
+        _("Your claim on this prompt ran out and others have answered it since. What you wrote is kept.")
+    )
+
+
+def draft(locked: C, seconds: float | None, prompt_flags: Sequence[str], known: str | None) -> Kept:
+    """Turn a locked claim's answer into its latest draft, which the caller saves.
+
+    The claim is renewed, but a skipped one stays skipped. One that stays expired has lost its slot; the draft
+    is kept all the same. `known` is the draft that the sender began from.
+    """
+    was_newer = known is not None and known != name_of_draft(locked)
+    locked.drafted_at, locked.seconds, locked.prompt_flags = timezone.now(), seconds, list(prompt_flags)
+    if locked.state != ClaimState.SKIPPED:
+        renew(locked)
+    return Kept(name_of_draft(locked), was_newer)
+
+
+def name_of_draft(claim: C) -> str:
+    """Return what tells a claim's drafts apart, empty for a claim that has none."""
+    return claim.drafted_at.isoformat() if claim.drafted_at else ""
+
+
+def submit(claim: C, seconds: float | None, prompt_flags: Sequence[str]) -> None:
+    """Turn a held claim into an answer, which the caller saves.
+
+    `seconds` is the time worked on it, where the browser counted.
+    """
     now = timezone.now()
     elapsed = (now - claim.created_at).total_seconds()
     claim.seconds = elapsed if seconds is None else min(max(seconds, 0.0), elapsed)
+    claim.prompt_flags = list(prompt_flags)
     claim.state, claim.submitted_at, claim.lease_until = ClaimState.SUBMITTED, now, None
-    claim.save(update_fields=["state", "submitted_at", "lease_until", "seconds"])
 
 
 @transaction.atomic
-def skip(claim: C, reason: str) -> None:
-    """Let a prompt go to others, saying why; what was written stays with the claim."""
-    if not reason.strip():
+def undo(claim: C) -> None:
+    """Take a submission back to a claim with its draft; one taken back already stays so.
+
+    Raises:
+        Refused: it is too late, or a snapshot has read the answer.
+    """
+    locked = lock(claim)
+    if locked.state != ClaimState.SUBMITTED:
+        return
+    refuse_frozen(locked)
+    now = timezone.now()
+    if locked.submitted_at is None or now - locked.submitted_at > UNDO_TIME + UNDO_GRACE:
+        raise Refused(_("It is too late to undo this. You can still change your answer and submit it again."))
+    revisions.keep(locked)
+    locked.submitted_at, locked.drafted_at = None, now
+    renew(locked)
+    locked.save(update_fields=[*HOLD, "submitted_at", "drafted_at"])
+
+
+@transaction.atomic
+def skip(claim: C, kind: str, reason: str) -> None:
+    """Let a prompt go to others, saying why; what was written stays with the claim.
+
+    Raises:
+        Invalid: the kind is none of SkipKind, or words are missing or too many.
+        Refused: it is submitted already.
+    """
+    reason = reason.strip()
+    if kind not in SkipKind.values:
+        raise Invalid(_("Reason: choose why you skip this prompt."))
+    if kind == SkipKind.OTHER and not reason:
         raise Invalid(_("Reason: say in a few words why you skip this prompt."))
     if len(reason) > LONGEST_REASON:
         raise Invalid(_("Reason: at most %(limit)d characters.") % {"limit": LONGEST_REASON})
-    lock_prompt(claim)
-    skipped = type(claim).objects.filter(pk=claim.pk).exclude(state=ClaimState.SUBMITTED)
-    if not skipped.update(state=ClaimState.SKIPPED, slot=None, lease_until=None, skip_reason=reason.strip()):
+    locked = lock(claim)
+    if locked.state == ClaimState.SUBMITTED:
         raise Refused(_("You have submitted this already. Change your answer instead of skipping."))
+    locked.state, locked.slot, locked.lease_until = ClaimState.SKIPPED, None, None
+    locked.skip_kind, locked.skip_reason = kind, reason
+    locked.save(update_fields=[*HOLD, "skip_kind", "skip_reason"])
 
 
 def release_stale_claims() -> int:
@@ -164,6 +269,17 @@ def _release_stale(kind: type[C]) -> int:
     prompts = Prompt.objects.filter(pk__in=stale.values("prompt")).order_by("pk")
     locked = prompts.select_for_update(skip_locked=True, no_key=True).values_list("pk", flat=True)
     return stale.filter(prompt__in=list(locked)).update(state=ClaimState.EXPIRED, slot=None, lease_until=None)
+
+
+def check_prompt_flags(prompt_flags: Sequence[str]) -> None:
+    for flag in prompt_flags:
+        if flag not in PromptFlag.values:
+            raise Invalid(_("Prompt: there is no flag “%(flag)s”.") % {"flag": flag})
+
+
+def refuse_submitted(claim: C) -> None:
+    if claim.state == ClaimState.SUBMITTED:
+        raise Refused(_("This is submitted. Changes count once you submit them again."))
 
 
 def refuse_frozen(claim: C) -> None:

@@ -1,12 +1,14 @@
 """Writing demonstrations: claiming a prompt that has none, keeping the draft, submitting it."""
 
+from collections.abc import Sequence
+
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from annotate.actions import claims
-from annotate.errors import Invalid, Refused
+from annotate.actions import claims, revisions
+from annotate.errors import Invalid
 from annotate.models import Campaign, ClaimState, Demonstration, Prompt, Suggestion, User
 
 LONGEST_DEMONSTRATION = 20_000
@@ -18,54 +20,77 @@ def wanted(campaign: Campaign, labeler: User) -> QuerySet[Prompt]:
     return claims.open_prompts(Demonstration, Prompt.objects.all(), campaign, labeler)
 
 
-def claim_next(campaign: Campaign, labeler: User) -> Demonstration | None:
-    """Return what this labeler demonstrates next: unfinished work first. None if nothing is left."""
+def claim_next(campaign: Campaign, labeler: User, besides: int = 0) -> Demonstration | None:
+    """Return what this labeler demonstrates next: unfinished work first. None if nothing is left.
+
+    `besides` is the id of what they work on now: then one more is claimed ahead, and never two.
+    """
     own = Demonstration.objects.filter(labeler=labeler, prompt__campaign=campaign)
+    own = own.exclude(pk=besides).select_related("prompt", "instructions")
     unfinished = own.filter(state=ClaimState.CLAIMED)
     if demonstration := unfinished.first() or claims.resume_lapsed(own):
         return demonstration
     return claims.take(unfinished, wanted(campaign, labeler), campaign, labeler)
 
 
-@transaction.atomic
+def left(campaign: Campaign, labeler: User) -> int:
+    return claims.left(Demonstration, wanted(campaign, labeler), campaign, labeler)
+
+
 def save_draft(
-    demonstration: Demonstration, text: str, seconds: float | None, suggestion: Suggestion | None = None
-) -> None:
+    demonstration: Demonstration,
+    text: str,
+    seconds: float | None,
+    suggestion: Suggestion | None = None,
+    prompt_flags: Sequence[str] = (),
+    known: str | None = None,
+) -> claims.Kept:
     """Keep an unfinished text, with the suggestion that it began from, and renew the claim.
 
+    `known` is the draft that the sender began from.
+
     Raises:
-        Invalid: the text is too long; nothing is kept of it.
-        Refused: it is submitted already, or the claim ran out and its slot is taken.
+        Invalid: the text is too long, or a flag is none of PromptFlag; nothing is kept of it.
+        Refused: it is submitted already, or the claim ran out and its slot is taken; then the draft is kept.
     """
-    check_length(text)
-    held = claims.hold(demonstration)
-    if held.state == ClaimState.SUBMITTED:
-        raise Refused(_("This is submitted. Changes count once you submit them again."))
-    held.text, held.seconds, held.suggestion = text, seconds, suggestion
-    held.save(update_fields=["text", "seconds", "suggestion"])
+    check(text, prompt_flags)
+    with transaction.atomic():
+        locked = claims.lock(demonstration)
+        claims.refuse_submitted(locked)
+        locked.text, locked.suggestion = text, suggestion
+        kept = claims.draft(locked, seconds, prompt_flags, known)
+        locked.save(update_fields=[*claims.HOLD, *claims.DRAFT, "text", "suggestion"])
+    if locked.state == ClaimState.EXPIRED:
+        raise claims.lost()
+    return kept
 
 
 @transaction.atomic
 def submit(
-    demonstration: Demonstration, text: str, seconds: float | None, suggestion: Suggestion | None = None
+    demonstration: Demonstration,
+    text: str,
+    seconds: float | None,
+    suggestion: Suggestion | None = None,
+    prompt_flags: Sequence[str] = (),
 ) -> None:
-    """Make a text count; the same text again changes nothing, another one replaces it until it is frozen.
+    """Make a text count; the same again changes nothing, another one replaces it until it is frozen.
 
     Raises:
-        Invalid: the text is empty or too long.
+        Invalid: the text is empty or too long, or a flag is none of PromptFlag.
         Refused: a snapshot has read it, or the claim ran out and its slot is taken.
     """
-    check_length(text)
+    check(text, prompt_flags)
     if not text.strip():
         raise Invalid(_("Demonstration: write the completion that you would want to get."))
     held = claims.hold(demonstration)
     if held.state == ClaimState.SUBMITTED:
-        if held.text == text.strip():
+        if (held.text, held.prompt_flags) == (text.strip(), list(prompt_flags)):
             return
         claims.refuse_frozen(held)
+        revisions.keep(held)
     held.text, held.suggestion = text.strip(), suggestion
-    held.save(update_fields=["text", "suggestion"])
-    claims.submit(held, seconds)
+    claims.submit(held, seconds, prompt_flags)
+    held.save(update_fields=[*claims.HOLD, *claims.ANSWER, "text", "suggestion"])
 
 
 def write_own_demonstration(
@@ -84,7 +109,9 @@ def write_own_demonstration(
     )
 
 
-def check_length(text: str) -> None:
+def check(text: str, prompt_flags: Sequence[str]) -> None:
+    """Refuse what can never be right, drafts included."""
+    claims.check_prompt_flags(prompt_flags)
     if len(text) > LONGEST_DEMONSTRATION:
         raise Invalid(
             _("Demonstration: %(length)d characters are too many; at most %(limit)d fit.")

@@ -1,15 +1,16 @@
 """Writing rankings: claiming a prompt, keeping the draft, submitting the answer."""
 
+import json
 import random
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from annotate.actions import claims
-from annotate.errors import Invalid, Refused
+from annotate.actions import claims, revisions
+from annotate.errors import Invalid
 from annotate.models import (
     Campaign,
     ClaimState,
@@ -21,6 +22,13 @@ from annotate.models import (
     User,
 )
 
+# Django's bulk_update of nine rows costs several times as much.
+WRITE_JUDGEMENTS = """
+UPDATE annotate_rankedcompletion AS row
+SET rank = said.rank, rating = said.rating, flags = said.flags, notes = said.notes
+FROM jsonb_to_recordset(%s) AS said (id bigint, rank smallint, rating smallint, flags varchar[], notes text)
+WHERE row.id = said.id
+"""
 BEST_RATING = 7
 LONGEST_NOTES = 4000
 
@@ -39,6 +47,7 @@ class Answer(NamedTuple):
 
     judgements: Mapping[str, Judgement]
     notes: str = ""
+    prompt_flags: tuple[str, ...] = ()
     seconds: float | None = None
 
 
@@ -47,9 +56,13 @@ def rankable(campaign: Campaign, labeler: User) -> QuerySet[Prompt]:
     return claims.open_prompts(Ranking, Prompt.objects.filter(sampling=Sampling.SAMPLED), campaign, labeler)
 
 
-def claim_next(campaign: Campaign, labeler: User) -> Ranking | None:
-    """Return what this labeler ranks next: unfinished work first. None if nothing is left."""
+def claim_next(campaign: Campaign, labeler: User, besides: int = 0) -> Ranking | None:
+    """Return what this labeler ranks next: unfinished work first. None if nothing is left.
+
+    `besides` is the id of what they work on now: then one more is claimed ahead, and never two.
+    """
     own = Ranking.objects.filter(labeler=labeler, prompt__campaign=campaign)
+    own = own.exclude(pk=besides).select_related("prompt", "instructions")
     unfinished = own.filter(state=ClaimState.CLAIMED)
     if ranking := unfinished.first() or claims.resume_lapsed(own):
         return ranking
@@ -63,6 +76,10 @@ def claim_prompt(prompt: Prompt, labeler: User) -> Ranking | None:
     return claims.take(own, wanted, prompt.campaign, labeler, show_in_random_order)
 
 
+def left(campaign: Campaign, labeler: User) -> int:
+    return claims.left(Ranking, rankable(campaign, labeler), campaign, labeler)
+
+
 def show_in_random_order(ranking: Ranking) -> None:
     """Fix the order in which this labeler sees the completions."""
     completions = list(ranking.prompt.completions.all())
@@ -73,22 +90,24 @@ def show_in_random_order(ranking: Ranking) -> None:
     )
 
 
-@transaction.atomic
-def save_draft(ranking: Ranking, answer: Answer) -> None:
-    """Keep an unfinished answer and renew the claim.
+def save_draft(ranking: Ranking, answer: Answer, known: str | None = None) -> claims.Kept:
+    """Keep an unfinished answer and renew the claim; `known` is the draft that the sender began from.
 
     Raises:
         Invalid: a value is out of range; nothing is kept of this answer.
-        Refused: it is submitted already, or the claim ran out and its slot is taken.
+        Refused: it is submitted already, or the claim ran out and its slot is taken; then the draft is kept.
     """
-    held = claims.hold(ranking)
-    if held.state == ClaimState.SUBMITTED:
-        raise Refused(_("This is submitted. Changes count once you submit them again."))
-    rows = list(held.ranked_completions.all())
-    check(rows, answer)
-    write(held, rows, answer)
-    held.seconds = answer.seconds
-    held.save(update_fields=["notes", "seconds"])
+    with transaction.atomic():
+        locked = claims.lock(ranking)
+        claims.refuse_submitted(locked)
+        rows = list(locked.ranked_completions.all())
+        check(rows, answer)
+        write(locked, rows, answer)
+        kept = claims.draft(locked, answer.seconds, answer.prompt_flags, known)
+        locked.save(update_fields=[*claims.HOLD, *claims.DRAFT, "notes"])
+    if locked.state == ClaimState.EXPIRED:
+        raise claims.lost()
+    return kept
 
 
 @transaction.atomic
@@ -104,18 +123,19 @@ def submit(ranking: Ranking, answer: Answer) -> None:
     check(rows, answer)
     check_complete(rows, answer)
     if held.state == ClaimState.SUBMITTED:
-        if stored(held, rows)[:2] == answer[:2]:
+        if stored(held, rows)[:3] == answer[:3]:
             return
         claims.refuse_frozen(held)
+        revisions.keep(held)
     write(held, rows, answer)
-    held.save(update_fields=["notes"])
-    claims.submit(held, answer.seconds)
+    claims.submit(held, answer.seconds, answer.prompt_flags)
+    held.save(update_fields=[*claims.HOLD, *claims.ANSWER, "notes"])
 
 
 def stored(ranking: Ranking, rows: list[RankedCompletion]) -> Answer:
     """Return the answer as the rows have it."""
     judgements = {row.letter: Judgement(row.rank, row.rating, tuple(row.flags), row.notes) for row in rows}
-    return Answer(judgements, ranking.notes, ranking.seconds)
+    return Answer(judgements, ranking.notes, tuple(ranking.prompt_flags), ranking.seconds)
 
 
 def check(rows: list[RankedCompletion], answer: Answer) -> None:
@@ -125,6 +145,7 @@ def check(rows: list[RankedCompletion], answer: Answer) -> None:
         if letter not in letters:
             raise Invalid(_("Output %(letter)s is not in this ranking.") % {"letter": letter})
         check_judgement(letter, judgement, len(rows))
+    claims.check_prompt_flags(answer.prompt_flags)
     if len(answer.notes) > LONGEST_NOTES:
         raise Invalid(_("Notes: at most %(limit)d characters.") % {"limit": LONGEST_NOTES})
 
@@ -158,9 +179,8 @@ def check_complete(rows: list[RankedCompletion], answer: Answer) -> None:
 
 
 def write(ranking: Ranking, rows: list[RankedCompletion], answer: Answer) -> None:
-    for row in rows:
-        judgement = answer.judgements.get(row.letter, Judgement())
-        row.rank, row.rating, row.notes = judgement.rank, judgement.rating, judgement.notes
-        row.flags = list(judgement.flags)
-    RankedCompletion.objects.bulk_update(rows, ["rank", "rating", "flags", "notes"])
+    """Store the judgements; the caller saves the ranking itself."""
     ranking.notes = answer.notes
+    said = [{"id": row.pk, **answer.judgements.get(row.letter, Judgement())._asdict()} for row in rows]
+    with connection.cursor() as cursor:
+        cursor.execute(WRITE_JUDGEMENTS, [json.dumps(said)])

@@ -11,7 +11,7 @@ from django.utils import timezone
 from annotate.actions import claims, demonstrations, rankings
 from annotate.actions.rankings import Answer, Judgement
 from annotate.errors import Invalid, Refused
-from annotate.models import Campaign, ClaimState, Ranking, User
+from annotate.models import Campaign, ClaimState, Ranking, SkipKind, User
 from tests.people import make_campaign, person
 from tests.rows import make_prompt, sampled_prompt
 
@@ -22,7 +22,8 @@ def lapse(ranking: Ranking) -> None:
 
 
 def finish(ranking: Ranking) -> None:
-    claims.submit(ranking, None)
+    claims.submit(ranking, None, ())
+    ranking.save()
 
 
 def test_the_least_covered_prompt_comes_first_and_own_prompts_last(campaign: Campaign, lena: User) -> None:
@@ -105,8 +106,8 @@ def test_a_skipped_prompt_goes_to_others_with_its_reason(campaign: Campaign, len
     ranking = rankings.claim_prompt(prompt, lena)
     assert ranking is not None
     with pytest.raises(Invalid, match="Reason"):
-        claims.skip(ranking, " ")
-    claims.skip(ranking, "It is in Finnish.")
+        claims.skip(ranking, SkipKind.OTHER, " ")
+    claims.skip(ranking, SkipKind.LANGUAGE, "")
     assert rankings.claim_next(campaign, lena) is None
     assert rankings.claim_next(campaign, lars) is not None
 
