@@ -9,6 +9,7 @@ from annotate.views import (
     compare,
     data,
     demonstrate,
+    desk,
     dialogues,
     health,
     home,
@@ -53,6 +54,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("demonstrations/<int:pk>/draft", demonstrate.draft, name="draft-demonstration"),
     path("demonstrations/<int:pk>/submit", demonstrate.submit, name="submit-demonstration"),
     path("demonstrations/<int:pk>/skip", demonstrate.skip, name="skip-demonstration"),
+    path("demonstrations/<int:pk>/undo", demonstrate.undo, name="undo-demonstration"),
+    path("demonstrations/<int:pk>/ahead", demonstrate.ahead, name="demonstration-ahead"),
     path(
         "demonstrations/<int:demonstration_pk>/suggest",
         suggestions.suggest_completion,
@@ -65,6 +68,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("rankings/<int:pk>/draft", rank.draft, name="draft-ranking"),
     path("rankings/<int:pk>/submit", rank.submit, name="submit-ranking"),
     path("rankings/<int:pk>/skip", rank.skip, name="skip-ranking"),
+    path("rankings/<int:pk>/undo", rank.undo, name="undo-ranking"),
+    path("rankings/<int:pk>/ahead", rank.ahead, name="ranking-ahead"),
+    path("campaigns/<int:pk>/today", desk.today, name="today"),
     # The researcher's way
     path("campaigns", campaigns.campaign_list, name="campaigns"),
     path("campaigns/new", campaigns.create, name="campaign-create"),

@@ -1,85 +1,97 @@
 """Writing a demonstration: the completion that the person would want to get."""
 
-from django.contrib import messages
+from typing import Any
+
 from django.http import HttpResponse
-from django.shortcuts import redirect, render
-from django.utils.translation import gettext as _
+from django.shortcuts import render
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from annotate import access
 from annotate.access import SignedInRequest
-from annotate.actions import claims, demonstrations, suggestions
+from annotate.actions import demonstrations, suggestions
 from annotate.errors import Refused
 from annotate.forms import seconds, without_nul
-from annotate.models import Campaign, Demonstration, Suggestion
+from annotate.models import Demonstration
+from annotate.views import desk
 from annotate.views.suggestions import begun_from
 
 
 @require_POST
 def claim_next(request: SignedInRequest, campaign_pk: int) -> HttpResponse:
-    return go_on(request, access.labeling_campaign(request.user, campaign_pk))
+    return desk.go_on(request, WORK, access.labeling_campaign(request.user, campaign_pk))
 
 
 @require_safe
 def demonstration(request: SignedInRequest, pk: int) -> HttpResponse:
-    demonstration = access.demonstration(request.user, pk)
-    return page(request, demonstration, demonstration.text)
+    return page(request, access.demonstration(request.user, pk))
 
 
 @require_POST
 def draft(request: SignedInRequest, pk: int) -> HttpResponse:
     demonstration = access.demonstration(request.user, pk)
-    text = without_nul(request.POST.get("text", ""))
-    demonstrations.save_draft(demonstration, text, seconds(request.POST), suggested(request, demonstration))
-    return HttpResponse(status=204)
+    known = request.POST.get("drafted")
+    kept = demonstrations.save_draft(demonstration, **written(request, demonstration), known=known)
+    return desk.draft_kept(kept)
 
 
 @require_POST
 def submit(request: SignedInRequest, pk: int) -> HttpResponse:
     demonstration = access.demonstration(request.user, pk)
-    text = without_nul(request.POST.get("text", ""))
+    answer = written(request, demonstration)
     try:
-        demonstrations.submit(demonstration, text, seconds(request.POST), suggested(request, demonstration))
+        demonstrations.submit(demonstration, **answer)
     except Refused as error:
-        return page(request, demonstration, text, error)
-    messages.success(request, _("Demonstration submitted."))
-    return go_on(request, demonstration.prompt.campaign)
+        if request.htmx:
+            raise
+        return page(request, demonstration, answer["text"], error)
+    return desk.submitted(request, WORK, demonstration)
+
+
+@require_POST
+def undo(request: SignedInRequest, pk: int) -> HttpResponse:
+    return desk.undo(WORK, access.demonstration(request.user, pk))
 
 
 @require_POST
 def skip(request: SignedInRequest, pk: int) -> HttpResponse:
-    demonstration = access.demonstration(request.user, pk)
-    try:
-        claims.skip(demonstration, without_nul(request.POST.get("reason", "")))
-    except Refused as error:
-        return page(request, demonstration, demonstration.text, error)
-    return go_on(request, demonstration.prompt.campaign)
+    return desk.skip(request, WORK, access.demonstration(request.user, pk))
 
 
-def go_on(request: SignedInRequest, campaign: Campaign) -> HttpResponse:
-    """Show what this person demonstrates next in the campaign, or home if nothing is left."""
-    claimed = None
-    if access.may_label(request.user, campaign):
-        claimed = demonstrations.claim_next(campaign, request.user)
-    if claimed:
-        return redirect("demonstration", claimed.pk)
-    messages.info(request, _("No prompt of %(campaign)s lacks a demonstration.") % {"campaign": campaign})
-    return redirect("home")
+@require_POST
+def ahead(request: SignedInRequest, pk: int) -> HttpResponse:
+    return desk.ahead(request, WORK, access.demonstration(request.user, pk))
 
 
-def suggested(request: SignedInRequest, demonstration: Demonstration) -> Suggestion | None:
-    return begun_from(request, suggestions.own(request.user, demonstration.prompt))
+def written(request: SignedInRequest, demonstration: Demonstration) -> dict[str, Any]:
+    """Return what the form says, by the names that the actions give it."""
+    return {
+        "text": without_nul(request.POST.get("text", "")),
+        "seconds": seconds(request.POST),
+        "suggestion": begun_from(request, suggestions.own(request.user, demonstration.prompt)),
+        "prompt_flags": request.POST.getlist("prompt_flags"),
+    }
 
 
 def page(
-    request: SignedInRequest, demonstration: Demonstration, text: str, error: Refused | None = None
+    request: SignedInRequest,
+    demonstration: Demonstration,
+    text: str | None = None,
+    error: Refused | None = None,
 ) -> HttpResponse:
-    context = {
-        "demonstration": demonstration,
-        "prompt": demonstration.prompt,
-        "text": text,
+    context = desk.shared_context(WORK, demonstration, error) | {
+        "text": demonstration.text if text is None else text,
         "suggestion": suggestions.own(request.user, demonstration.prompt).last(),
-        "error": error,
+        "chosen_prompt_flags": request.POST.getlist("prompt_flags") if error else demonstration.prompt_flags,
     }
     status = error.status if error else 200
     return render(request, "demonstrate/demonstrate.html", context, status=status)
+
+
+WORK = desk.Work(
+    noun="demonstration",
+    claim_next=demonstrations.claim_next,
+    page=page,
+    submitted=gettext_lazy("Demonstration submitted."),
+    nothing_left=gettext_lazy("No prompt of %(campaign)s lacks a demonstration."),
+)

@@ -11,6 +11,7 @@ from annotate import access
 from annotate.access import SignedInRequest
 from annotate.actions import demonstrations, rankings
 from annotate.models import Campaign, ClaimState, Demonstration, Prompt, Ranking, RunState, User
+from annotate.today import Today, done_today
 
 C = TypeVar("C", Ranking, Demonstration)
 UNFINISHED = (ClaimState.CLAIMED, ClaimState.EXPIRED)
@@ -21,8 +22,10 @@ class Work(NamedTuple):
     """What one campaign has for one labeler."""
 
     campaign: Campaign
-    prompts_to_rank: int
-    prompts_to_demonstrate: int
+    to_rank: int
+    to_demonstrate: int
+    ranked: Today
+    demonstrated: Today
     rankings: list[Ranking]
     demonstrations: list[Demonstration]
 
@@ -44,11 +47,19 @@ def home(request: SignedInRequest) -> HttpResponse:
 
 
 def work_in(campaign: Campaign, labeler: User) -> Work:
-    drafts = {"labeler": labeler, "prompt__campaign": campaign, "state__in": UNFINISHED}
+    # A claim without a draft is only handed out; the next click on Rank or Demonstrate brings it.
+    drafts = {
+        "labeler": labeler,
+        "prompt__campaign": campaign,
+        "state__in": UNFINISHED,
+        "drafted_at__isnull": False,
+    }
     return Work(
         campaign=campaign,
-        prompts_to_rank=rankings.rankable(campaign, labeler).count(),
-        prompts_to_demonstrate=demonstrations.wanted(campaign, labeler).count(),
+        to_rank=rankings.left(campaign, labeler),
+        to_demonstrate=demonstrations.left(campaign, labeler),
+        ranked=done_today(Ranking, campaign, labeler),
+        demonstrated=done_today(Demonstration, campaign, labeler),
         rankings=list(Ranking.objects.filter(**drafts).select_related("prompt")),
         demonstrations=list(Demonstration.objects.filter(**drafts).select_related("prompt")),
     )

@@ -2,19 +2,20 @@
 
 from typing import NamedTuple
 
-from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from annotate import access
 from annotate.access import SignedInRequest
-from annotate.actions import claims, rankings
+from annotate.actions import rankings
 from annotate.actions.rankings import BEST_RATING, Answer, Judgement
 from annotate.errors import Refused
-from annotate.forms import ranking_answer, without_nul
-from annotate.models import Campaign, Flag, Ranking
+from annotate.forms import ranking_answer
+from annotate.models import Flag, Ranking
+from annotate.views import desk
 
 
 class Output(NamedTuple):
@@ -27,7 +28,7 @@ class Output(NamedTuple):
 
 @require_POST
 def claim_next(request: SignedInRequest, campaign_pk: int) -> HttpResponse:
-    return go_on(request, access.labeling_campaign(request.user, campaign_pk))
+    return desk.go_on(request, WORK, access.labeling_campaign(request.user, campaign_pk))
 
 
 @require_POST
@@ -42,14 +43,14 @@ def claim_prompt(request: SignedInRequest, prompt_pk: int) -> HttpResponse:
 
 @require_safe
 def ranking(request: SignedInRequest, pk: int) -> HttpResponse:
-    ranking = access.ranking(request.user, pk)
-    return page(request, ranking, rankings.stored(ranking, list(ranking.ranked_completions.all())))
+    return page(request, access.ranking(request.user, pk))
 
 
 @require_POST
 def draft(request: SignedInRequest, pk: int) -> HttpResponse:
-    rankings.save_draft(access.ranking(request.user, pk), ranking_answer(request.POST))
-    return HttpResponse(status=204)
+    ranking = access.ranking(request.user, pk)
+    known = request.POST.get("drafted")
+    return desk.draft_kept(rankings.save_draft(ranking, ranking_answer(request.POST), known))
 
 
 @require_POST
@@ -59,49 +60,51 @@ def submit(request: SignedInRequest, pk: int) -> HttpResponse:
     try:
         rankings.submit(ranking, answer)
     except Refused as error:
+        if request.htmx:
+            raise
         return page(request, ranking, answer, error)
-    messages.success(request, _("Ranking submitted."))
-    return go_on(request, ranking.prompt.campaign)
+    return desk.submitted(request, WORK, ranking)
+
+
+@require_POST
+def undo(request: SignedInRequest, pk: int) -> HttpResponse:
+    return desk.undo(WORK, access.ranking(request.user, pk))
 
 
 @require_POST
 def skip(request: SignedInRequest, pk: int) -> HttpResponse:
-    ranking = access.ranking(request.user, pk)
-    try:
-        claims.skip(ranking, without_nul(request.POST.get("reason", "")))
-    except Refused as error:
-        stored = rankings.stored(ranking, list(ranking.ranked_completions.all()))
-        return page(request, ranking, stored, error)
-    return go_on(request, ranking.prompt.campaign)
+    return desk.skip(request, WORK, access.ranking(request.user, pk))
 
 
-def go_on(request: SignedInRequest, campaign: Campaign) -> HttpResponse:
-    """Show what this person ranks next in the campaign, or home if nothing is left."""
-    claimed = None
-    if access.may_label(request.user, campaign):
-        claimed = rankings.claim_next(campaign, request.user)
-    if claimed:
-        return redirect("ranking", claimed.pk)
-    messages.info(request, _("Nothing is left to rank in %(campaign)s for now.") % {"campaign": campaign})
-    return redirect("home")
+@require_POST
+def ahead(request: SignedInRequest, pk: int) -> HttpResponse:
+    return desk.ahead(request, WORK, access.ranking(request.user, pk))
 
 
 def page(
-    request: SignedInRequest, ranking: Ranking, answer: Answer, error: Refused | None = None
+    request: SignedInRequest, ranking: Ranking, answer: Answer | None = None, error: Refused | None = None
 ) -> HttpResponse:
-    rows = ranking.ranked_completions.select_related("completion")
+    rows = list(ranking.ranked_completions.select_related("completion"))
+    answer = answer or rankings.stored(ranking, rows)
     outputs = [
         Output(row.letter, row.completion.text, answer.judgements.get(row.letter, Judgement()))
         for row in rows
     ]
-    context = {
-        "ranking": ranking,
-        "prompt": ranking.prompt,
+    context = desk.shared_context(WORK, ranking, error) | {
         "outputs": outputs,
         "ranks": range(1, len(outputs) + 1),
         "ratings": range(1, BEST_RATING + 1),
         "flags": Flag.choices,
         "notes": answer.notes,
-        "error": error,
+        "chosen_prompt_flags": answer.prompt_flags,
     }
     return render(request, "rank/rank.html", context, status=error.status if error else 200)
+
+
+WORK = desk.Work(
+    noun="ranking",
+    claim_next=rankings.claim_next,
+    page=page,
+    submitted=gettext_lazy("Ranking submitted."),
+    nothing_left=gettext_lazy("Nothing is left to rank in %(campaign)s for now."),
+)

@@ -80,8 +80,8 @@ def test_a_frozen_demonstration_cannot_be_changed(client: Client, demonstration:
 
 def test_skipping_takes_a_reason(client: Client, demonstration: Demonstration) -> None:
     url = f"/demonstrations/{demonstration.pk}/skip"
-    assert client.post(url, {"reason": "x" * 301}).status_code == 422
-    client.post(url, {"reason": "I know no rivers."})
+    assert client.post(url, {"kind": "other", "reason": "x" * 301}).status_code == 422
+    client.post(url, {"kind": "expertise"})
     assert Demonstration.objects.get().state == ClaimState.SKIPPED
 
 

@@ -1,6 +1,7 @@
 """Home: what there is to do, for each role."""
 
 from annotate.actions import demonstrations, rankings
+from annotate.actions.rankings import Answer
 from annotate.models import Campaign, Run, Stage, User
 from tests.people import client_of
 from tests.rows import POLICY_NAME, make_policy, make_prompt, sampled_prompt
@@ -16,10 +17,16 @@ def test_a_labeler_sees_what_there_is_to_do(campaign: Campaign, lena: User) -> N
     assert POLICY_NAME not in page
 
 
-def test_unfinished_work_is_linked(campaign: Campaign, lena: User) -> None:
+def test_work_is_unfinished_once_there_is_a_draft_and_to_do_until_then(
+    campaign: Campaign, lena: User
+) -> None:
     sampled_prompt(campaign)
     ranking = rankings.claim_next(campaign, lena)
     assert ranking is not None
+    page = client_of(lena).get("/").content.decode()
+    assert f"/rankings/{ranking.pk}" not in page
+    assert "1 prompt" in page
+    rankings.save_draft(ranking, Answer({}))
     assert f"/rankings/{ranking.pk}" in client_of(lena).get("/").content.decode()
 
 

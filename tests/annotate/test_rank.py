@@ -160,10 +160,13 @@ def test_a_claim_that_ran_out_and_was_taken_still_shows_what_was_typed(
 def test_skipping_takes_a_reason_and_a_skipped_prompt_can_be_taken_up_again(
     client: Client, ranking: Ranking
 ) -> None:
-    assert client.post(f"/rankings/{ranking.pk}/skip", {"reason": ""}).status_code == 422
-    client.post(f"/rankings/{ranking.pk}/skip", {"reason": "Unclear."})
+    url = f"/rankings/{ranking.pk}/skip"
+    for unsaid in ({"reason": "Unclear."}, {"kind": "other"}, {"kind": "mood", "reason": "Bad."}):
+        assert client.post(url, unsaid).status_code == 422
+    client.post(url, {"kind": "unclear", "reason": " Which river? "})
     ranking.refresh_from_db()
-    assert (ranking.state, ranking.slot, ranking.skip_reason) == (ClaimState.SKIPPED, None, "Unclear.")
+    assert (ranking.state, ranking.slot) == (ClaimState.SKIPPED, None)
+    assert (ranking.skip_kind, ranking.skip_reason) == ("unclear", "Which river?")
     client.post(f"/rankings/{ranking.pk}/submit", WHOLE)
     ranking.refresh_from_db()
     assert (ranking.state, ranking.slot) == (ClaimState.SUBMITTED, 0)
