@@ -5,14 +5,35 @@
   const SENT = "podium-sent";
   const PAUSE = 1000;
   const RETRY = 5000;
-  const forms = [...document.querySelectorAll("form[data-draft]")];
-  const keyOf = (form) => `podium-draft:${document.body.dataset.person}:${form.dataset.draft}`;
-  const isKept = (name) => name !== "csrfmiddlewaretoken";
+  // `drafted` names the server's draft that the form began from.
+  const NOT_TYPED = ["csrfmiddlewaretoken", "drafted"];
+  let keepers = [];
+  let isSubmitting = false;
 
-  // What was submitted last arrived if the server led on to another page.
-  const sent = sessionStorage.getItem(SENT);
-  sessionStorage.removeItem(SENT);
-  if (sent && !forms.some((form) => keyOf(form) === sent)) localStorage.removeItem(sent);
+  const person = () => document.body.dataset.person;
+  const keyOf = (form) => `podium-draft:${person()}:${form.dataset.draft}`;
+  const typed = (form) => [...new FormData(form)].filter(([name]) => !NOT_TYPED.includes(name));
+  const baseOf = (form) => (form.elements.drafted ? form.elements.drafted.value : "");
+
+  // A browser may forbid storage, or have no room left.
+  function attempt(action, otherwise) {
+    try {
+      return action();
+    } catch {
+      return otherwise;
+    }
+  }
+
+  // Signing in again, in this tab or another, changes the token; the cookie has the one that counts.
+  function token() {
+    const cookie = document.cookie.match(/(?:^|; )csrftoken=([^;]+)/);
+    return cookie && cookie[1];
+  }
+
+  function freshenToken(form) {
+    const field = form.elements.csrfmiddlewaretoken;
+    if (field && token()) field.value = token();
+  }
 
   function restore(form, entries) {
     const values = new Map();
@@ -20,72 +41,144 @@
     const pairs = (values.get("query") || []).length;
     form.dispatchEvent(new CustomEvent("podium:pairs", { detail: pairs }));
     for (const field of form.elements) {
-      if (!field.name || !isKept(field.name)) continue;
+      if (!field.name || NOT_TYPED.includes(field.name)) continue;
       const kept = values.get(field.name) || [];
       if (field.type === "radio" || field.type === "checkbox") field.checked = kept.includes(field.value);
       else if (kept.length) field.value = kept.shift();
     }
+    form.dispatchEvent(new Event("change", { bubbles: true }));
   }
 
   function keep(form) {
     const key = keyOf(form);
     const status = form.querySelector("[data-draft-status]");
+    const signIn = form.querySelector("[data-sign-in]");
+    const older = form.querySelector("[data-older]");
     const url = form.dataset.draftUrl;
     let timer = 0;
     let version = 0;
-    const say = (words) => { status.textContent = words; };
+    let isOnlyHere = false;
+
+    function say(words, isSignedOut = false) {
+      status.textContent = words;
+      signIn.hidden = !isSignedOut;
+    }
 
     function store() {
       version += 1;
-      const entries = [...new FormData(form)].filter(([name]) => isKept(name));
-      localStorage.setItem(key, JSON.stringify(entries));
+      const text = JSON.stringify({ base: baseOf(form), entries: typed(form) });
+      isOnlyHere = attempt(() => { localStorage.setItem(key, text); return false; }, true);
+      if (isOnlyHere) say(status.dataset.nowhere);
       later(PAUSE);
     }
 
     function later(pause) {
-      if (!url) return;
       clearTimeout(timer);
-      timer = setTimeout(push, pause);
+      if (url) timer = setTimeout(push, pause);
     }
 
-    async function push() {
+    async function push(isLeaving = false) {
       const pushed = version;
+      clearTimeout(timer);
       timer = 0;
+      freshenToken(form);
+      const headers = { "HX-Request": "true" };
       try {
-        const answer = await fetch(url, {
-          method: "POST", body: new FormData(form), headers: { "HX-Request": "true" }, keepalive: true,
-        });
-        if (answer.ok && !answer.redirected) {
-          if (pushed === version) localStorage.removeItem(key);
-          say(status.dataset.saved);
-        } else if (answer.status === 409 || answer.status === 422) {
-          const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-          say(page.body.textContent.trim());
-        } else throw new Error(answer.status);
+        // A request that outlives the page may carry 64 KB at most, so only the last one does.
+        const body = new FormData(form);
+        await hear(await fetch(url, { method: "POST", body, headers, keepalive: isLeaving }), pushed);
       } catch {
-        say(status.dataset.local);
-        later(RETRY);
+        retry(isOnlyHere ? status.dataset.nowhere : status.dataset.local);
       }
     }
 
-    const kept = localStorage.getItem(key);
-    if (kept) {
-      restore(form, JSON.parse(kept));
-      form.dispatchEvent(new Event("change", { bubbles: true }));
-      say(status.dataset.restored);
-      later(PAUSE);
+    async function hear(answer, pushed) {
+      if (answer.redirected || answer.status === 403) retry(status.dataset.signedOut, true);
+      else if (answer.ok) saved(answer.headers, pushed);
+      else if (answer.status === 409 || answer.status === 422) {
+        const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+        say(page.body.textContent.trim());
+      } else retry(status.dataset.local);
     }
+
+    function retry(words, isSignedOut = false) {
+      say(words, isSignedOut);
+      later(RETRY);
+    }
+
+    function saved(headers, pushed) {
+      if (form.elements.drafted) form.elements.drafted.value = headers.get("Podium-Draft");
+      if (pushed === version) forget();
+      say(headers.has("Podium-Draft-Replaced") ? status.dataset.replaced : status.dataset.saved);
+    }
+
+    function forget() {
+      isOnlyHere = false;
+      attempt(() => localStorage.removeItem(key));
+    }
+
+    function takeUp({ base, entries }) {
+      const bringBack = () => {
+        restore(form, entries);
+        older.hidden = true;
+        say(status.dataset.restored);
+        later(PAUSE);
+      };
+      if (base === baseOf(form)) return bringBack();
+      say(status.dataset.newer);
+      older.hidden = false;
+      older.addEventListener("click", bringBack);
+    }
+
+    const kept = attempt(() => localStorage.getItem(key));
+    if (kept) takeUp(JSON.parse(kept));
     form.addEventListener("input", store);
     form.addEventListener("podium:changed", store);
-    form.addEventListener("submit", () => {
-      clearTimeout(timer);
-      timer = 0;
-      sessionStorage.setItem(SENT, key);
-    });
-    document.addEventListener("visibilitychange", () => {
-      if (document.hidden && timer) { clearTimeout(timer); push(); }
-    });
+    form.addEventListener("podium:sent", forget);
+
+    return {
+      isAtRisk: () => isOnlyHere,
+      stop: () => clearTimeout(timer),
+      flush: (isLeaving) => { if (timer) push(isLeaving); },
+    };
   }
 
-  forms.forEach(keep);
+  function begin() {
+    for (const keeper of keepers) keeper.stop();
+    keepers = [...document.querySelectorAll("form[data-draft]")].map(keep);
+  }
+
+  // What was submitted last has arrived if the server, which still knows the person, led on to another page.
+  function forgetWhatArrived() {
+    const sent = attempt(() => sessionStorage.getItem(SENT));
+    attempt(() => sessionStorage.removeItem(SENT));
+    const [navigation] = performance.getEntriesByType("navigation");
+    const wasLedOn = navigation && navigation.redirectCount > 0 && person();
+    const isBack = [...document.querySelectorAll("form[data-draft]")].some((form) => keyOf(form) === sent);
+    if (sent && wasLedOn && !isBack) attempt(() => localStorage.removeItem(sent));
+  }
+
+  document.addEventListener("submit", (event) => freshenToken(event.target), { capture: true });
+  document.addEventListener("htmx:configRequest", (event) => {
+    if (token()) event.detail.headers["X-CSRFToken"] = token();
+  });
+  // Scripts that send a form themselves are loaded before this one.
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (form.dataset.draft === undefined) for (const keeper of keepers) keeper.flush(true);
+    else if (!event.defaultPrevented) {
+      isSubmitting = true;
+      attempt(() => sessionStorage.setItem(SENT, keyOf(form)));
+    }
+  });
+  document.addEventListener("visibilitychange", () => {
+    for (const keeper of keepers) keeper.flush(document.hidden);
+  });
+  window.addEventListener("online", () => { for (const keeper of keepers) keeper.flush(false); });
+  window.addEventListener("beforeunload", (event) => {
+    if (!isSubmitting && keepers.some((keeper) => keeper.isAtRisk())) event.preventDefault();
+  });
+  document.addEventListener("podium:shown", begin);
+  forgetWhatArrived();
+  begin();
 })();
