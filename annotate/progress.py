@@ -5,7 +5,18 @@ from typing import NamedTuple
 from django.db.models import Count, F, Q
 from django.db.models.functions import TruncDay
 
-from annotate.models import Campaign, ClaimState, Prompt, RankedCompletion, Ranking, RunState, Sampling, Stage
+from annotate.models import (
+    Campaign,
+    ClaimState,
+    Demonstration,
+    Prompt,
+    RankedCompletion,
+    Ranking,
+    RunState,
+    Sampling,
+    SkipKind,
+    Stage,
+)
 
 ACCURACY = ("accuracy", "accuracy_low", "accuracy_high")
 
@@ -40,6 +51,21 @@ def progress(campaign: Campaign) -> Progress:
         demonstrations=prompts.filter(demonstrations__state=ClaimState.SUBMITTED).count(),
         comparisons=comparisons(campaign),
     )
+
+
+def skips(campaign: Campaign) -> list[tuple[str, int, int]]:
+    """Return each reason to skip that was given, with how many rankings and demonstrations it stopped."""
+    by_kind = [
+        dict(
+            kind._default_manager.filter(prompt__campaign=campaign, state=ClaimState.SKIPPED)
+            .order_by()
+            .values_list("skip_kind")
+            .annotate(count=Count("pk"))
+        )
+        for kind in (Ranking, Demonstration)
+    ]
+    rows = [(str(reason.label), *(counts.get(reason, 0) for counts in by_kind)) for reason in SkipKind]
+    return [row for row in rows if any(row[1:])]
 
 
 def comparisons(campaign: Campaign) -> int:

@@ -13,7 +13,7 @@ from annotate.access import SignedInRequest, for_researchers
 from annotate.actions import campaigns, sampling
 from annotate.admin_forms import CampaignForm, InstructionsForm, MembersForm
 from annotate.models import EngineStatus, Prompt, Sampling, current_policy
-from annotate.progress import ACCURACY, history, progress
+from annotate.progress import ACCURACY, history, progress, skips
 
 PROMPTS_A_PAGE = 50
 
@@ -45,6 +45,7 @@ def campaign_page(request: SignedInRequest, pk: int) -> HttpResponse:
     context = {
         "campaign": campaign,
         "progress": progress(campaign),
+        "skips": skips(campaign),
         "policy": policy,
         "lineage": policy.lineage if policy else [],
         "engines": EngineStatus.objects.order_by("-seen_at")[:3],
