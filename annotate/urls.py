@@ -37,6 +37,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("prompts/<int:prompt_pk>/rank", rank.claim_prompt, name="rank-prompt"),
     path("write/<int:campaign_pk>", write.write_prompt, name="write-prompt"),
     path("write/<int:campaign_pk>/few-shot", write.write_few_shot, name="write-few-shot"),
+    path("write/<int:campaign_pk>/few-shot/preview", write.preview_few_shot, name="preview-few-shot"),
     path("write/<int:campaign_pk>/dialogues", dialogues.dialogue_list, name="dialogues"),
     path("write/<int:campaign_pk>/dialogues/open", dialogues.open_dialogue, name="open-dialogue"),
     path("dialogues/<int:pk>", dialogues.dialogue, name="dialogue"),

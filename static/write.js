@@ -1,9 +1,9 @@
-// A few-shot prompt takes as many pairs as its author wants.
+// Writing a prompt: as many pairs as its author wants, and the characters counted against the limit.
 (function () {
   "use strict";
-  const button = document.querySelector("[data-add-pair]");
-  if (!button) return;
-  const form = button.closest("form");
+  const form = document.querySelector("form[data-draft]");
+  const button = form.querySelector("[data-add-pair]");
+  const count = form.querySelector("[data-count]");
   const pairs = () => [...form.querySelectorAll(".pair")];
 
   function add() {
@@ -14,10 +14,23 @@
     return pair;
   }
 
-  button.hidden = false;
-  button.addEventListener("click", () => add().querySelector("textarea").focus());
-  // A restored draft may have more pairs than the page came with.
-  form.addEventListener("podium:pairs", (event) => {
-    while (pairs().length < event.detail) add();
-  });
+  function show() {
+    const text = document.getElementById(count.dataset.count).value;
+    count.textContent = count.dataset.words.replace("{count}", [...text].length);
+  }
+
+  if (button) {
+    button.hidden = false;
+    button.addEventListener("click", () => add().querySelector("textarea").focus());
+    // A restored draft may have more pairs than the page came with.
+    form.addEventListener("podium:pairs", (event) => {
+      while (pairs().length < event.detail) add();
+    });
+  }
+  if (count) {
+    count.hidden = false;
+    form.addEventListener("input", show);
+    form.addEventListener("change", show);
+    show();
+  }
 })();

@@ -77,13 +77,19 @@ def write_few_shot(
     check_pairs(instruction, pairs)
     with transaction.atomic():
         prompts = []
-        for index, pair in enumerate(pairs):
-            others = [*pairs[:index], *pairs[index + 1 :]]
-            messages = few_shot_messages(instruction, others, pair.query)
+        for pair, messages in zip(pairs, few_shot_prompts(instruction, pairs), strict=True):
             prompt = write_prompt(campaign, author, Kind.FEW_SHOT, messages, "", category, flags)
             write_own_demonstration(prompt, author, pair.response)
             prompts.append(prompt)
     return prompts
+
+
+def few_shot_prompts(instruction: str, pairs: Sequence[Pair]) -> list[Messages]:
+    """Return what each pair asks, the other pairs being its examples."""
+    return [
+        few_shot_messages(instruction, [*pairs[:index], *pairs[index + 1 :]], pair.query)
+        for index, pair in enumerate(pairs)
+    ]
 
 
 def few_shot_messages(instruction: str, examples: Sequence[Pair], query: str) -> Messages:
@@ -100,12 +106,17 @@ def few_shot_messages(instruction: str, examples: Sequence[Pair], query: str) ->
 def check_messages(messages: Messages) -> None:
     if not messages or not messages[-1]["content"].strip():
         raise Invalid(_("Prompt: write what the policy is asked."))
-    length = sum(len(message["content"]) for message in messages)
+    length = length_of(messages)
     if length > LONGEST_PROMPT:
         raise Invalid(
             _("Prompt: %(length)d characters are too many; at most %(limit)d fit.")
             % {"length": length, "limit": LONGEST_PROMPT}
         )
+
+
+def length_of(messages: Messages) -> int:
+    """Return the characters of all messages together."""
+    return sum(len(message["content"]) for message in messages)
 
 
 def check_pairs(instruction: str, pairs: Sequence[Pair]) -> None:

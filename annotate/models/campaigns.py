@@ -1,9 +1,13 @@
 """Campaigns: one labeling effort each, and its instructions, which have versions."""
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+
+LONGEST_USE_CASE = 200
+"""Characters: what a prompt keeps of it."""
 
 
 class Campaign(models.Model):
@@ -77,6 +81,11 @@ class Campaign(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        if any(len(each) > LONGEST_USE_CASE for each in self.listed_use_cases):
+            message = _("Each use case is a line of at most %(limit)d characters.")
+            raise ValidationError({"use_cases": message % {"limit": LONGEST_USE_CASE}})
 
     @property
     def listed_use_cases(self) -> list[str]:

@@ -110,6 +110,10 @@ class Prompt(models.Model):
         return self.text[:80]
 
     @property
+    def flag_labels(self) -> list[str]:
+        return [str(PromptFlag(flag).label) for flag in self.flags]
+
+    @property
     def text(self) -> str:
         """Return the last message, the user's."""
         return str(self.messages[-1]["content"])

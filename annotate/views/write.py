@@ -1,17 +1,16 @@
 """Writing a prompt: a single request, a few-shot prompt, or one for a use case."""
 
 from django.contrib import messages
-from django.forms import Form
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_POST
 
 from annotate import access
 from annotate.access import SignedInRequest
 from annotate.actions import prompts
 from annotate.errors import Invalid
-from annotate.forms import FewShotForm, PlainForm, UseCaseForm, pairs
+from annotate.forms import FewShotForm, PlainForm, PromptForm, UseCaseForm, pairs, without_nul
 from annotate.models import Campaign, Kind
 
 PAIRS_SHOWN = 3
@@ -21,16 +20,16 @@ PAIRS_SHOWN = 3
 def write_prompt(request: SignedInRequest, campaign_pk: int) -> HttpResponse:
     """Write a single request; with ?kind=use_case, one for a use case."""
     campaign = access.labeling_campaign(request.user, campaign_pk)
-    kind = Kind.USE_CASE if request.GET.get("kind") == Kind.USE_CASE else Kind.PLAIN
-    form = (UseCaseForm if kind == Kind.USE_CASE else PlainForm)(request.POST or None)
+    sent = request.POST or None
+    kind, form = Kind.PLAIN, PlainForm(sent)
+    if request.GET.get("kind") == Kind.USE_CASE:
+        kind, form = Kind.USE_CASE, UseCaseForm(sent, campaign.listed_use_cases)
     if request.method == "GET" or not form.is_valid():
         return page(request, campaign, kind, form)
-    data = form.cleaned_data
-    turns = [{"role": "user", "content": data["text"]}]
-    use_case = data.get("use_case", "")
-    category = data.get("category", use_case)
+    told = form.cleaned_data
+    turns = [{"role": "user", "content": told.pop("text")}]
     try:
-        prompt = prompts.write_prompt(campaign, request.user, kind, turns, use_case, category)
+        prompt = prompts.write_prompt(campaign, request.user, kind, turns, **told)
     except Invalid as error:
         form.add_error("text", str(error))
         return page(request, campaign, kind, form)
@@ -43,9 +42,10 @@ def write_few_shot(request: SignedInRequest, campaign_pk: int) -> HttpResponse:
     form = FewShotForm(request.POST or None)
     if request.method == "GET" or not form.is_valid():
         return page(request, campaign, Kind.FEW_SHOT, form)
-    instruction, category = form.cleaned_data["instruction"], form.cleaned_data["category"]
+    told = form.cleaned_data
+    instruction, typed = told.pop("instruction"), pairs(request.POST)
     try:
-        written = prompts.write_few_shot(campaign, request.user, instruction, pairs(request.POST), category)
+        written = prompts.write_few_shot(campaign, request.user, instruction, typed, **told)
     except Invalid as error:
         form.add_error(None, str(error))
         return page(request, campaign, Kind.FEW_SHOT, form)
@@ -53,12 +53,28 @@ def write_few_shot(request: SignedInRequest, campaign_pk: int) -> HttpResponse:
     return redirect("prompts")
 
 
-def page(request: SignedInRequest, campaign: Campaign, kind: Kind, form: Form) -> HttpResponse:
+@require_POST
+def preview_few_shot(request: SignedInRequest, campaign_pk: int) -> HttpResponse:
+    """Show how many prompts the pairs make so far, how long the longest is, and the first of them."""
+    access.labeling_campaign(request.user, campaign_pk)
+    instruction = without_nul(request.POST.get("instruction", ""))
+    talks = prompts.few_shot_prompts(instruction, pairs(request.POST))
+    context = {
+        "count": len(talks),
+        "longest": max(map(prompts.length_of, talks), default=0),
+        "limit": prompts.LONGEST_PROMPT,
+        "first": talks[0] if talks else [],
+    }
+    return render(request, "write/_preview.html", context)
+
+
+def page(request: SignedInRequest, campaign: Campaign, kind: Kind, form: PromptForm) -> HttpResponse:
     typed = pairs(request.POST)
     context = {
         "campaign": campaign,
         "kind": kind,
         "form": form,
+        "limit": prompts.LONGEST_PROMPT,
         "pairs": typed + [None] * max(0, PAIRS_SHOWN - len(typed)),
     }
     return render(request, "write/write.html", context, status=422 if form.errors else 200)

@@ -18,13 +18,70 @@ def test_a_single_request_waits_for_its_completions(campaign: Campaign, lena: Us
     assert (prompt.author, prompt.source) == (lena, "labeler")
 
 
-def test_a_use_case_is_kept_and_has_to_be_one_of_the_list(campaign: Campaign, lena: User) -> None:
+def test_a_use_case_is_one_of_the_campaigns_list(campaign: Campaign, lena: User) -> None:
+    campaign.use_cases = "Plan meals\n\n Write to customers \n"
+    campaign.save()
     client, url = client_of(lena), f"/write/{campaign.pk}?kind=use_case"
-    assert client.post(url, {"text": "Rhyme.", "use_case": "generation"}).status_code == 302
-    assert Prompt.objects.get().use_case == "generation"
-    answer = client.post(url, {"text": "Kept words", "use_case": "cheating"})
+    sent = {"text": "Kept words", "use_case": "Write to customers", "category": "rewrite"}
+    assert client.post(url, sent).status_code == 302
+    prompt = Prompt.objects.get()
+    assert (prompt.use_case, prompt.category, prompt.kind) == (
+        "Write to customers",
+        "rewrite",
+        Kind.USE_CASE,
+    )
+    answer = client.post(url, {**sent, "use_case": "Cheat"})
     assert answer.status_code == 422
     assert "Kept words" in answer.content.decode()
+
+
+def test_without_a_list_people_name_the_use_case(campaign: Campaign, lena: User) -> None:
+    client, url = client_of(lena), f"/write/{campaign.pk}?kind=use_case"
+    assert client.post(url, {"text": "Rhyme.", "use_case": " "}).status_code == 422
+    assert client.post(url, {"text": "Rhyme.", "use_case": "Write songs"}).status_code == 302
+    assert Prompt.objects.get().use_case == "Write songs"
+
+
+def test_researchers_list_use_cases_that_fit(campaign: Campaign, rosa: User) -> None:
+    client, url = client_of(rosa), f"/campaigns/{campaign.pk}/settings"
+    settings = {"name": "Helpful answers", "k": 4, "labelers_per_prompt": 1, "lease_minutes": 60}
+    settings |= {"max_completion_tokens": 64, "temperature": 1.0, "is_open": "on"}
+    refused = client.post(url, {**settings, "use_cases": "x" * 201})
+    assert refused.status_code == 422
+    assert "at most 200 characters" in refused.content.decode()
+    assert client.post(url, {**settings, "use_cases": "Plan meals"}).status_code == 302
+    campaign.refresh_from_db()
+    assert campaign.listed_use_cases == ["Plan meals"]
+
+
+def test_its_author_says_what_a_prompt_is_like(campaign: Campaign, lena: User) -> None:
+    client, url = client_of(lena), f"/write/{campaign.pk}"
+    client.post(url, {"text": "Is it right?", "flags": ["moral_judgment", "ambiguous"]})
+    prompt = Prompt.objects.get()
+    assert prompt.flags == ["moral_judgment", "ambiguous"]
+    assert "Requests moral judgment" in client.get(f"/prompts/{prompt.pk}").content.decode()
+    assert client.post(url, {"text": "Is it right?", "flags": ["nonsense"]}).status_code == 422
+    client.post(f"{url}/few-shot", {**FEW_SHOT, "flags": ["closed_domain"]})
+    assert Prompt.objects.filter(kind=Kind.FEW_SHOT, flags=["closed_domain"]).count() == 3
+
+
+def test_line_ends_are_stored_as_one_sign(campaign: Campaign, lena: User) -> None:
+    client, url = client_of(lena), f"/write/{campaign.pk}"
+    client.post(url, {"text": "One\r\ntwo"})
+    client.post(f"{url}/few-shot", {**FEW_SHOT, "response": ["x\r\ny", "y", "z"]})
+    assert Prompt.objects.order_by("pk")[0].messages[0]["content"] == "One\ntwo"
+    assert Demonstration.objects.filter(text="x\ny").exists()
+
+
+def test_pairs_are_previewed_while_they_are_typed(campaign: Campaign, lena: User, sten: User) -> None:
+    url = f"/write/{campaign.pk}/few-shot/preview"
+    page = client_of(lena).post(url, FEW_SHOT).content.decode()
+    assert "3 pairs make 3 prompts" in page
+    assert "The longest has 26 of 8000 characters." in page
+    assert "Give the sentiment." in page
+    assert "0 pairs" in client_of(lena).post(url, {}).content.decode()
+    assert client_of(sten).post(url, FEW_SHOT).status_code == 404
+    assert not Prompt.objects.exists()
 
 
 def test_each_pair_becomes_a_prompt_with_the_others_as_its_examples(campaign: Campaign, lena: User) -> None:
