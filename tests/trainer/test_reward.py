@@ -2,7 +2,6 @@
 
 import json
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from trainer import checkpoints, reward
+from trainer import reward
 from trainer.config import RewardConfig
 from trainer.data import BadInput, Ranking
 from trainer.rankings import JudgedPrompt, comparisons_of, judged_prompts
@@ -146,40 +145,6 @@ def test_only_the_last_layers_learn_when_told_so(tiny_policy: Path, rankings: Pa
     begun = dict(new_reward_model(tiny_policy, 0).backbone.named_parameters())
     moved = {name for name, weight in trained.items() if not torch.equal(weight, begun[name])}
     assert moved == {n for n in trained if n.startswith("layers.1.") or n == "norm.weight"}
-
-
-class Killed(BaseException):
-    """Stands for the end of the process: nothing may catch it."""
-
-
-@pytest.fixture
-def killed_after_save(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    save_state = checkpoints.save_state
-
-    def save_and_die(*arguments: object) -> None:
-        save_state(*arguments)
-        raise Killed
-
-    monkeypatch.setattr(checkpoints, "save_state", save_and_die)
-
-
-def test_a_killed_run_goes_on_bit_for_bit(
-    tiny_policy: Path, rankings: Path, tmp_path: Path, killed_after_save, monkeypatch
-) -> None:
-    def run(out: Path) -> None:
-        train_reward(CONFIG, policy=tiny_policy, rankings=rankings, demonstrations=None, out=out)
-
-    with pytest.raises(Killed):
-        run(tmp_path / "killed")
-    assert not (tmp_path / "killed").exists()
-    monkeypatch.undo()
-    run(tmp_path / "killed")
-    run(tmp_path / "whole")
-    for name in ("model.safetensors", "head.safetensors"):
-        whole, resumed = (load_file(tmp_path / run / name) for run in ("whole", "killed"))
-        assert all(torch.equal(whole[key], resumed[key]) for key in whole)
-    steps = [json.loads(line) for line in (tmp_path / "killed/metrics.jsonl").open()]
-    assert [s["step"] for s in steps if "loss" in s] == list(range(1, steps[0]["total"] + 1))
 
 
 def test_a_model_that_cannot_share_its_prompt_falls_back(

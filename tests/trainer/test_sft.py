@@ -7,7 +7,6 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from trainer import checkpoints
 from trainer.config import SftConfig
 from trainer.data import BadInput
 from trainer.policy import load_policy
@@ -80,24 +79,6 @@ def test_it_lowers_the_held_out_loss(tiny_policy, demonstrations, tmp_path: Path
     first = next(line["valid_loss"] for line in lines if "valid_loss" in line)
     assert result["valid_loss"] < first - 0.5
     assert result["held_out"] == "split" and result["demonstrations"] == 10
-
-
-def test_a_killed_run_goes_on_bit_for_bit(tiny_policy, demonstrations, tmp_path: Path, monkeypatch) -> None:
-    class Killed(BaseException):
-        """Stands for the end of the process."""
-
-    save_state = checkpoints.save_state
-
-    def save_and_die(*arguments: object) -> None:
-        save_state(*arguments)
-        raise Killed
-
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(checkpoints, "save_state", save_and_die)
-        run(tiny_policy, demonstrations, tmp_path / "killed")
-    resumed = run(tiny_policy, demonstrations, tmp_path / "killed")
-    whole = run(tiny_policy, demonstrations, tmp_path / "whole")
-    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
 
 def test_pretraining_text_joins_the_batch(tiny_policy, demonstrations, tmp_path: Path) -> None:
