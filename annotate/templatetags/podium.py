@@ -1,4 +1,4 @@
-"""Template filters: Markdown and mathematics made safe, because model output is hostile input."""
+"""Filters: Markdown and mathematics made safe, because model output is hostile; what a flag means."""
 
 import re
 from html import unescape
@@ -8,7 +8,9 @@ from comrak import ExtensionOptions, ParseOptions, RenderOptions, render_markdow
 from django import template
 from django.utils.safestring import SafeString, mark_safe
 
+from annotate.flag_help import FLAG_HELP
 from annotate.formulas import mathml
+from annotate.models import Flag
 
 register = template.Library()
 
@@ -76,3 +78,9 @@ def _formula(match: re.Match[str]) -> str:
 def _as_typed(match: re.Match[str]) -> str:
     fence = "$$" if match[1] == "display" else "$"
     return fence + match[2] + fence
+
+
+@register.filter
+def flag_help(flag: str) -> str:
+    """Return what a yes/no question about an output means."""
+    return str(FLAG_HELP[Flag(flag)])

@@ -1,7 +1,7 @@
 """The labeler's way in a real browser: write, watch, rate, rank and submit."""
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from annotate.models import Campaign, ClaimState, Completion, Prompt, Ranking, Sampling, User
 from tests.browser.conftest import sign_in
@@ -24,10 +24,8 @@ def rate_all(page: Page, k: int) -> None:
         output.get_by_role("radio", name="5", exact=True).check()
 
 
-def rank_of(page: Page, letter: str, name: str) -> None:
-    page.get_by_role("group", name=f"Rank of output {letter}").get_by_role(
-        "radio", name=name, exact=True
-    ).check()
+def rank_field(page: Page, letter: str) -> Locator:
+    return page.get_by_role("spinbutton", name=f"Rank of output {letter}")
 
 
 def drag(page: Page, letter: str, name: str) -> None:
@@ -57,8 +55,8 @@ def test_a_prompt_is_written_sampled_and_ranked(page: Page, campaign: Campaign, 
         expect(page.get_by_text(f"{place + 1} of 4 completions")).to_be_visible()
     page.get_by_role("button", name="Rank these completions").click()
     rate_all(page, 4)
-    for letter, name in zip("ABCD", ["Rank 2", "Rank 1 (best)", "Rank 4 (worst)", "Rank 2"], strict=True):
-        rank_of(page, letter, name)
+    for letter, rank in zip("ABCD", "2142", strict=True):
+        rank_field(page, letter).fill(rank)
     expect(page.get_by_text("B is first, A and D tie for second, C is fourth")).to_be_visible()
     page.get_by_role("button", name="Submit").click()
     expect(page.get_by_text("Ranking submitted.")).to_be_visible()
@@ -72,9 +70,7 @@ def test_dragging_an_output_onto_a_rank_ranks_it(page: Page, campaign: Campaign,
     sign_in(page, lena)
     page.get_by_role("button", name="Rank", exact=True).click()
     drag(page, "C", "Rank 1 (best)")
-    expect(
-        page.get_by_role("group", name="Rank of output C").get_by_role("radio", name="Rank 1 (best)")
-    ).to_be_checked()
+    expect(rank_field(page, "C")).to_have_value("1")
     expect(page.get_by_text("Draft saved.")).to_be_visible()
     assert Ranking.objects.get().ranked_completions.get(place=2).rank == 1
 
@@ -89,12 +85,8 @@ def test_the_keyboard_alone_ranks_and_submits(page: Page, campaign: Campaign, le
     page.get_by_role("region", name="Output B").get_by_role("radio", name="1", exact=True).press("Space")
     for key in ("ArrowRight", "ArrowRight"):
         page.keyboard.press(key)
-    page.get_by_role("group", name="Rank of output A").get_by_role("radio", name="Rank 1 (best)").press(
-        "Space"
-    )
-    page.get_by_role("group", name="Rank of output B").get_by_role("radio", name="Rank 2 (worst)").press(
-        "Space"
-    )
+    rank_field(page, "A").press("1")
+    rank_field(page, "B").press("2")
     page.keyboard.press("Control+Enter")
     expect(page.get_by_text("Ranking submitted.")).to_be_visible()
     rows = Ranking.objects.get(state=ClaimState.SUBMITTED).ranked_completions
