@@ -53,7 +53,9 @@ def left(kind: type[C], wanted: QuerySet[Prompt], campaign: Campaign, labeler: U
     """Return how many prompts this labeler can still answer: the wanted ones, and own unfinished claims."""
     can_resume = Q(state=ClaimState.EXPIRED, **{f"prompt__{HELD[kind]}__lt": slots(kind, campaign)})
     own = kind.objects.filter(labeler=labeler, prompt__campaign=campaign)
-    return wanted.count() + own.filter(Q(state=ClaimState.CLAIMED) | can_resume).count()
+    unfinished = own.filter(Q(state=ClaimState.CLAIMED) | can_resume)
+    # One statement: what is claimed ahead at this moment is then counted once.
+    return wanted.order_by().values("pk").union(unfinished.order_by().values("prompt")).count()
 
 
 def slots(kind: type[C], campaign: Campaign) -> int:
