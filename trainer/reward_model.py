@@ -99,11 +99,15 @@ def load_reward_model(folder: Path) -> RewardModel:
 
 def freeze_but_last(backbone: PreTrainedModel, layers: int) -> None:
     """Let only the last layers, and what follows them, learn; all of a model that has no more than these."""
-    blocks = backbone.layers
+    # Decoders call their layers by different names, but all keep them in a list.
+    blocks = next(module for module in backbone.modules() if isinstance(module, nn.ModuleList))
     if len(blocks) <= layers:
         return
-    backbone.get_input_embeddings().requires_grad_(False)
-    blocks[: len(blocks) - layers].requires_grad_(False)
+    first = next(blocks[len(blocks) - layers].parameters())
+    for parameter in backbone.parameters():
+        if parameter is first:
+            return
+        parameter.requires_grad_(False)
 
 
 def save_reward_model(model: RewardModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:

@@ -22,6 +22,7 @@ from trainer.engine import (
     choose_engine,
     start_engine,
 )
+from trainer.engine_transformers import TransformersBackend
 from trainer.policy import completion_logprobs, load_policy, save_policy
 from trainer.tokens import collate, load_tokenizer
 
@@ -60,6 +61,16 @@ def test_other_seeds_give_other_completions(tiny_engine: Engine) -> None:
 def test_more_completions_than_a_batch_holds_all_come(tiny_engine: Engine) -> None:
     drawn = draw(tiny_engine, Request(PROMPT, list(range(30))), Request(LONGER, list(range(30))))
     assert sorted(drawn) == [(request, index) for request in (0, 1) for index in range(30)]
+
+
+@pytest.mark.checklist(5)
+def test_positions_start_at_a_prompts_first_token_whatever_padding_stands_before_it(tiny_gpt2: Path) -> None:
+    # Llama's rotary positions forgive a shift; GPT-2's learned ones do not.
+    backend = TransformersBackend(tiny_gpt2, "float32")
+    requests = [Request(PROMPT, [7]), Request(LONGER, [1, 2])]
+    (drawn,) = (answer for answer in backend.sample(requests, Sampling(12)) if answer["request"] == 0)
+    expected = trainer_logprobs(tiny_gpt2, PROMPT, drawn["token_ids"], 1.0)
+    assert drawn["logprobs"] == pytest.approx(expected, abs=1e-4)
 
 
 @pytest.mark.checklist(19)

@@ -45,6 +45,15 @@ def test_the_policy_loss_clips_only_what_would_pay() -> None:
     assert loss.item() == pytest.approx((0.8 - 1.2) / 2, abs=1e-6)
 
 
+@pytest.mark.checklist(35)
+def test_a_ratio_without_bounds_does_not_overflow() -> None:
+    new = torch.tensor([[500.0]], requires_grad=True)
+    mask = torch.ones(1, 1, dtype=torch.bool)
+    loss = policy_loss(new, torch.zeros(1, 1), -torch.ones(1, 1), mask, cliprange=0.2, token_count=1)
+    loss.backward()
+    assert math.isfinite(loss.item()) and math.isfinite(new.grad.item())
+
+
 def test_an_unclipped_policy_loss_has_the_gradient_of_the_advantage() -> None:
     new = torch.zeros(1, 2, requires_grad=True)
     mask = torch.ones(1, 2, dtype=torch.bool)

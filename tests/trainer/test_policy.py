@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 from trainer import policy as policies
 from trainer.data import BadInput
 from trainer.policy import completion_logprobs, load_policy, prepare, save_policy
+from trainer.reward_model import new_reward_model
 from trainer.tokens import Batch, collate, load_tokenizer
 
 SEQUENCES = [([5, 6, 7], [8, 9, 1]), ([5, 9], [4, 1]), ([7], [1])]
@@ -66,9 +67,14 @@ def test_entropy_is_that_of_the_tempered_distribution(policy) -> None:
     assert entropy.item() == pytest.approx(expected.item(), abs=1e-5)
 
 
-def test_two_forwards_are_identical(policy) -> None:
-    batch = collate(SEQUENCES, 0)
+@pytest.mark.checklist(6)
+def test_two_forwards_are_identical(tiny_gpt2: Path) -> None:
+    policy, batch = load_policy(tiny_gpt2), collate(SEQUENCES, 0)
+    assert policy.config.resid_pdrop > 0, "a policy without dropout would prove nothing"
     assert torch.equal(completion_logprobs(policy, batch)[0], completion_logprobs(policy, batch)[0])
+    model = new_reward_model(tiny_gpt2, seed=0)
+    assert torch.equal(model.scores(batch), model.scores(batch))
+    assert torch.equal(model.values(batch), model.values(batch))
 
 
 def test_an_untied_export_holds_its_own_head_and_leaves_the_policy_tied(

@@ -7,14 +7,15 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from trainer import ppo_update
 from trainer.config import PpoConfig
 from trainer.engine import Sampled
-from trainer.learners import Learners, make_learners
+from trainer.learners import Learners, export_policy, make_learners
 from trainer.policy import load_policy
 from trainer.ppo_update import Targets, accumulate_ptx, update
 from trainer.reward_model import load_reward_model
 from trainer.rollout import Minibatch, Models, Rollout, make_rollout, plan_minibatches
-from trainer.tokens import Batch, collate
+from trainer.tokens import Batch, collate, load_tokenizer
 
 PROMPTS = [list(range(40, 40 + length)) for length in (5, 9, 3, 14)]
 COMPLETIONS = [[70, 71, 1], [80, 81, 82, 83, 84], [90, 1], [100, 101, 102, 1]]
@@ -113,6 +114,41 @@ def test_the_ptx_gradient_is_added_to_ppos(learners: Learners, monkeypatch: pyte
     learners.policy.zero_grad()
     accumulate_ptx(learners.policy, TEXT, config.model_copy(update={"ptx_coef": 1.0}))
     assert torch.allclose(found[1], 27.8 * gradient(learners.policy), atol=1e-5)
+
+
+@pytest.mark.checklist(39)
+def test_without_its_coefficient_pretraining_text_is_not_read(
+    learners: Learners, tiny_policy: Path, tiny_reward_model: Path
+) -> None:
+    texts, (rollout, plan) = iter([TEXT]), roll(learners)
+    update(learners, rollout, targets(rollout), plan, texts, CONFIG, 1)
+    assert next(texts) is TEXT
+    other = make_learners(load_policy(tiny_policy), load_reward_model(tiny_reward_model), CONFIG)
+    update(other, rollout, targets(rollout), plan, iter([]), CONFIG, 1)
+    assert torch.equal(weights(other.policy), weights(learners.policy))
+
+
+@pytest.mark.checklist(40)
+def test_what_is_saved_is_the_average(learners: Learners, tiny_policy: Path, tmp_path: Path) -> None:
+    learn(learners, [], ema_decay=0.75)
+    average, last = dict(learners.ema), weights(learners.policy)
+    export_policy(learners, load_tokenizer(tiny_policy), tmp_path)
+    saved = load_policy(tmp_path)
+    assert all(torch.equal(average[name], parameter) for name, parameter in saved.named_parameters())
+    assert not torch.equal(weights(saved), last)
+
+
+@pytest.mark.checklist(37)
+def test_each_epoch_cuts_the_rollout_anew(learners: Learners, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    monkeypatch.setattr(ppo_update, "_update_minibatch", lambda *a: seen.append(a[3]) or {"ratio_max": 1.0})
+    rollout, plan = roll(learners, minibatches=2)
+    config = CONFIG.model_copy(update={"epochs": 6, "minibatches": 2})
+    update(learners, rollout, targets(rollout), plan, iter([]), config, 1)
+    rows = [sorted(row for micro in minibatch for row in micro) for minibatch in seen]
+    epochs = list(zip(rows[::2], rows[1::2], strict=True))
+    assert seen[:2] == plan and all(sorted(first + second) == [0, 1, 2, 3] for first, second in epochs)
+    assert len({tuple(first) for first, _ in epochs}) > 1
 
 
 def test_ptx_lowers_the_loss_on_pretraining_text(learners: Learners) -> None:

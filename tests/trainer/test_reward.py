@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from trainer import reward
 from trainer.config import RewardConfig
-from trainer.data import BadInput, Ranking
+from trainer.data import BadInput, Ranking, read_rankings
 from trainer.rankings import JudgedPrompt, comparisons_of, judged_prompts
 from trainer.reward import centre, plain_scores, shares_prompt, train_reward
 from trainer.reward_model import freeze_but_last, load_reward_model, new_reward_model
@@ -84,6 +84,32 @@ def test_k_completions_are_encoded_k_times(tiny_policy: Path, monkeypatch) -> No
     assert seen == [9], "not 72, two for each of 36 comparisons"
 
 
+@pytest.mark.checklist(11)
+def test_prompts_weigh_the_same_whatever_their_k(tiny_policy: Path, tmp_path: Path) -> None:
+    rows = [ranking(1), ranking(2) | {"completions": [{"text": "a"}, {"text": "b"}], "ranks": [1, 2]}]
+    (tmp_path / "two.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    changes = {"share_prompt": "never", "valid_fraction": 0.0}
+    one_step(tiny_policy, tmp_path / "two.jsonl", tmp_path / "rm", **changes)
+    logged = json.loads((tmp_path / "rm/metrics.jsonl").read_text().splitlines()[0])["loss"]
+    model = new_reward_model(tiny_policy, seed=0)
+    judged = judged_prompts(read_rankings(tmp_path / "two.jsonl"), load_tokenizer(tiny_policy), 1024, 1024)
+    losses = []
+    for element in judged:  # five comparisons and one, each encoded by itself
+        pairs = [[element.completions[place] for place in pair] for pair in element.comparisons]
+        scores = [plain_scores(model, [JudgedPrompt(element.prompt, pair, [(0, 1)])], 0)[0] for pair in pairs]
+        losses.append(sum(-(s[0] - s[1]).sigmoid().log().item() for s in scores) / len(scores))
+    assert logged == pytest.approx(sum(losses) / 2, abs=1e-5)
+
+
+@pytest.mark.checklist(13)
+def test_a_prompt_of_ties_alone_changes_no_weight(tiny_policy: Path, rankings: Path, tmp_path: Path) -> None:
+    expected = one_step(tiny_policy, rankings, tmp_path / "a", valid_fraction=0.0)
+    tied = ranking(99) | {"ranks": [1, 1, 1, 1]}
+    rankings.write_text(rankings.read_text() + json.dumps(tied) + "\n")
+    weights = one_step(tiny_policy, rankings, tmp_path / "b", valid_fraction=0.0)
+    assert all(torch.equal(expected[name], weights[name]) for name in expected)
+
+
 def one_step(tiny_policy: Path, rankings: Path, folder: Path, **changes: object) -> dict:
     config = CONFIG.model_copy(update={"batch_size": 32, "save_every": 99, **changes})
     train_reward(config, policy=tiny_policy, rankings=rankings, demonstrations=None, out=folder)
@@ -138,6 +164,15 @@ def test_all_of_a_model_with_fewer_layers_learns(tiny_policy: Path) -> None:
     model = new_reward_model(tiny_policy, seed=0)
     freeze_but_last(model.backbone, 8)
     assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_the_last_layers_of_any_decoder_are_found(tiny_gpt2: Path) -> None:
+    model = new_reward_model(tiny_gpt2, seed=0)
+    freeze_but_last(model.backbone, 1)
+    learning = {
+        ".".join(name.split(".")[:2]) for name, p in model.backbone.named_parameters() if p.requires_grad
+    }
+    assert learning == {"h.1", "ln_f.weight", "ln_f.bias"}
 
 
 def test_only_the_last_layers_learn_when_told_so(tiny_policy: Path, rankings: Path, tmp_path: Path) -> None:
