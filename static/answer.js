@@ -7,7 +7,8 @@
   let isSending = false;
   let lastSign = Date.now();
   let shown = location.pathname;
-  const theForm = () => document.querySelector("form[data-answer]");
+  // A dialogue's next turn goes out as a plain form; the key and the clock are the same.
+  const theForm = () => document.querySelector("form[data-answer], form[data-turn]");
   const words = () => theForm().querySelector("[data-draft-status]").dataset;
 
   function post(url, body) {

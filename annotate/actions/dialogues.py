@@ -70,15 +70,19 @@ def messages_of(turns: Sequence[DialogueTurn]) -> Messages:
 
 
 @transaction.atomic
-def save_draft(dialogue: Dialogue, text: str, suggestion: Suggestion | None, seconds: float | None) -> None:
-    """Keep the unfinished next message and the suggestion that it began from.
+def save_draft(
+    dialogue: Dialogue, place: int, text: str, suggestion: Suggestion | None, seconds: float | None
+) -> None:
+    """Keep the unfinished message for this place and the suggestion that it began from.
 
     Raises:
         Invalid: it is too long; nothing is kept of it.
-        Refused: the dialogue is over or its campaign is closed.
+        Refused: the dialogue went on meanwhile, is over, or its campaign is closed.
     """
     held = _hold(dialogue)
-    _refuse_too_long(turns_of(held), text)
+    turns = turns_of(held)
+    _refuse_elsewhere(turns, place)
+    _refuse_too_long(turns, text)
     _keep(held, text, suggestion, seconds)
 
 
@@ -98,8 +102,7 @@ def add_turn(
     turns = turns_of(held)
     if any(turn.place == place and turn.text == words for turn in turns):
         return
-    if place != len(turns):
-        raise Refused(_("This dialogue has gone on in another window. Open it again to see how."))
+    _refuse_elsewhere(turns, place)
     _refuse_awaited(turns)
     _refuse_bad_text(turns, words)
     _say(held, place, words, suggestion)
@@ -258,6 +261,11 @@ def _keep(dialogue: Dialogue, draft: str, suggestion: Suggestion | None, seconds
 def _end(dialogue: Dialogue, state: DialogueState) -> None:
     dialogue.state, dialogue.finished_at = state, timezone.now()
     dialogue.save(update_fields=["state", "finished_at"])
+
+
+def _refuse_elsewhere(turns: Sequence[DialogueTurn], place: int) -> None:
+    if place != len(turns):
+        raise Refused(_("This dialogue has gone on in another window. Open it again to see how."))
 
 
 def _refuse_awaited(turns: Sequence[DialogueTurn]) -> None:

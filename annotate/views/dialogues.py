@@ -61,9 +61,10 @@ def turn(request: SignedInRequest, pk: int, place: int) -> HttpResponse:
 
 
 @require_POST
-def draft(request: SignedInRequest, pk: int) -> HttpResponse:
+def draft(request: SignedInRequest, pk: int, place: int) -> HttpResponse:
     dialogue = access.own_dialogue(request.user, pk)
-    dialogues.save_draft(dialogue, typed(request), suggested(request, dialogue), seconds(request.POST))
+    suggestion = suggested(request, dialogue)
+    dialogues.save_draft(dialogue, place, typed(request), suggestion, seconds(request.POST))
     return HttpResponse(status=204)
 
 

@@ -139,13 +139,19 @@ def test_earlier_messages_can_be_changed_and_the_last_taken_back(client: Client,
 def test_a_draft_is_kept_with_its_suggestion(client: Client, both: Dialogue) -> None:
     client.post(f"/dialogues/{both.pk}/suggest", headers={"HX-Request": "true"})
     suggestion = write_suggestion("How are you?")
-    url = f"/dialogues/{both.pk}"
-    assert client.post(f"{url}/draft", {"text": "How", "suggestion": suggestion.pk}).status_code == 204
-    page = client.get(url).content.decode()
+    url = f"/dialogues/{both.pk}/turns/0/draft"
+    assert client.post(url, {"text": "How", "suggestion": suggestion.pk}).status_code == 204
+    page = client.get(f"/dialogues/{both.pk}").content.decode()
     assert "How</textarea>" in page
     assert f'name="suggestion" value="{suggestion.pk}"' in page
-    assert client.post(f"{url}/draft", {"text": "x" * 8001}).status_code == 422
+    assert client.post(url, {"text": "x" * 8001}).status_code == 422
     assert Dialogue.objects.get().draft == "How"
+
+
+def test_a_draft_that_comes_after_its_message_is_not_the_next_ones(client: Client, both: Dialogue) -> None:
+    say(client, both, 0, "Hi")
+    assert client.post(f"/dialogues/{both.pk}/turns/0/draft", {"text": "Hi"}).status_code == 409
+    assert Dialogue.objects.get().draft == ""
 
 
 def test_a_turn_says_which_suggestion_it_began_from(client: Client, both: Dialogue) -> None:
@@ -272,9 +278,9 @@ def test_nobody_else_writes_in_a_dialogue_and_researchers_read_it(
     both: Dialogue, campaign: Campaign, lars: User, rosa: User, sten: User
 ) -> None:
     url = f"/dialogues/{both.pk}"
-    ways = ("draft", "suggest", "finish", "drop", "ask-again", "turns/0/add", "turns/0/change")
+    turn_ways = [f"turns/0/{way}" for way in ("draft", "add", "change", "take-back")]
     for other in (lars, rosa):
-        for way in (*ways, "turns/0/take-back"):
+        for way in ("suggest", "finish", "drop", "ask-again", *turn_ways):
             assert client_of(other).post(f"{url}/{way}", {"text": "Mine"}).status_code == 404
     assert client_of(lars).get(url).status_code == 404
     assert client_of(rosa).get(url).status_code == 200
