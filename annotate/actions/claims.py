@@ -4,6 +4,7 @@ Everyone locks in one order: the labeler, the prompt, the claim. So no two reque
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import NamedTuple, TypeVar
 
@@ -49,13 +50,11 @@ def open_prompts(
     return free.order_by(held, "pk")
 
 
-def left(kind: type[C], wanted: QuerySet[Prompt], campaign: Campaign, labeler: User) -> int:
-    """Return how many prompts this labeler can still answer: the wanted ones, and own unfinished claims."""
-    can_resume = Q(state=ClaimState.EXPIRED, **{f"prompt__{HELD[kind]}__lt": slots(kind, campaign)})
-    own = kind.objects.filter(labeler=labeler, prompt__campaign=campaign)
-    unfinished = own.filter(Q(state=ClaimState.CLAIMED) | can_resume)
+def left(wanted: QuerySet[Prompt], own: QuerySet[C], campaign: Campaign) -> int:
+    """Return how many prompts a labeler can still answer: the wanted ones, and own unfinished claims."""
+    begun = unfinished(own, campaign).order_by().values("prompt")
     # One statement: what is claimed ahead at this moment is then counted once.
-    return wanted.order_by().values("pk").union(unfinished.order_by().values("prompt")).count()
+    return wanted.order_by().values("pk").union(begun).count()
 
 
 def slots(kind: type[C], campaign: Campaign) -> int:
@@ -115,17 +114,43 @@ def _take_first(
     return claim
 
 
-def resume_lapsed(own: QuerySet[C]) -> C | None:
-    """Claim again the first of these lapsed claims that still finds a slot; its draft is there."""
-    for claim in own.filter(state=ClaimState.EXPIRED):
-        try:
-            with transaction.atomic():
-                held = hold(claim)
-                held.save(update_fields=HOLD)
-                return held
-        except Refused:
-            continue
+def unfinished(own: QuerySet[C], campaign: Campaign) -> QuerySet[C]:
+    """Return those of these claims that can go on: the held ones, then lapsed ones with a free slot."""
+    has_slot = Q(**{f"prompt__{HELD[own.model]}__lt": slots(own.model, campaign)})
+    begun = own.filter(Q(state=ClaimState.CLAIMED) | Q(has_slot, state=ClaimState.EXPIRED))
+    # In the alphabet too, "claimed" comes before "expired".
+    return begun.order_by("state", "pk")
+
+
+def claim_next(
+    own: QuerySet[C],
+    wanted: QuerySet[Prompt],
+    campaign: Campaign,
+    labeler: User,
+    begin: Callable[[C], None] | None = None,
+) -> C | None:
+    """Return what a labeler does next: their own unfinished claims first. None if nothing is left."""
+    if claim := go_on_with(own, campaign):
+        return claim
+    return take(own.filter(state=ClaimState.CLAIMED), wanted, campaign, labeler, begin)
+
+
+def go_on_with(own: QuerySet[C], campaign: Campaign) -> C | None:
+    """Return the first of these claims that can go on, held again if it had lapsed."""
+    for claim in unfinished(own, campaign):
+        if claim.state == ClaimState.CLAIMED:
+            return claim
+        with suppress(Refused):
+            return resume(claim)
     return None
+
+
+@transaction.atomic
+def resume(claim: C) -> C:
+    """Take a claim up again; its draft is there. Raises Refused where others have filled its slots."""
+    held = hold(claim)
+    held.save(update_fields=HOLD)
+    return held
 
 
 def keep_open(claim: C) -> None:
@@ -134,11 +159,9 @@ def keep_open(claim: C) -> None:
     Raises:
         Refused: it had let go, and others have filled the prompt's slots since.
     """
-    mine = type(claim).objects.filter(pk=claim.pk, state=ClaimState.CLAIMED)
-    if mine.update(lease_until=_lease(claim.prompt.campaign)):
-        return
-    with transaction.atomic():
-        hold(claim).save(update_fields=HOLD)
+    soon = timezone.now() + timedelta(minutes=claim.prompt.campaign.lease_minutes / 2)
+    if claim.lease_until is None or claim.lease_until < soon:
+        resume(claim)
 
 
 def hold(claim: C) -> C:

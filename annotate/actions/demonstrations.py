@@ -25,16 +25,16 @@ def claim_next(campaign: Campaign, labeler: User, besides: int = 0) -> Demonstra
 
     `besides` is the id of what they work on now: then one more is claimed ahead, and never two.
     """
-    own = Demonstration.objects.filter(labeler=labeler, prompt__campaign=campaign)
-    own = own.exclude(pk=besides).select_related("prompt", "instructions")
-    unfinished = own.filter(state=ClaimState.CLAIMED)
-    if demonstration := unfinished.first() or claims.resume_lapsed(own):
-        return demonstration
-    return claims.take(unfinished, wanted(campaign, labeler), campaign, labeler)
+    own = owned(campaign, labeler).exclude(pk=besides).select_related("prompt", "instructions")
+    return claims.claim_next(own, wanted(campaign, labeler), campaign, labeler)
+
+
+def owned(campaign: Campaign, labeler: User) -> QuerySet[Demonstration]:
+    return Demonstration.objects.filter(labeler=labeler, prompt__campaign=campaign)
 
 
 def left(campaign: Campaign, labeler: User) -> int:
-    return claims.left(Demonstration, wanted(campaign, labeler), campaign, labeler)
+    return claims.left(wanted(campaign, labeler), owned(campaign, labeler), campaign)
 
 
 def save_draft(

@@ -61,12 +61,8 @@ def claim_next(campaign: Campaign, labeler: User, besides: int = 0) -> Ranking |
 
     `besides` is the id of what they work on now: then one more is claimed ahead, and never two.
     """
-    own = Ranking.objects.filter(labeler=labeler, prompt__campaign=campaign)
-    own = own.exclude(pk=besides).select_related("prompt", "instructions")
-    unfinished = own.filter(state=ClaimState.CLAIMED)
-    if ranking := unfinished.first() or claims.resume_lapsed(own):
-        return ranking
-    return claims.take(unfinished, rankable(campaign, labeler), campaign, labeler, show_in_random_order)
+    own = owned(campaign, labeler).exclude(pk=besides).select_related("prompt", "instructions")
+    return claims.claim_next(own, rankable(campaign, labeler), campaign, labeler, show_in_random_order)
 
 
 def claim_prompt(prompt: Prompt, labeler: User) -> Ranking | None:
@@ -76,8 +72,12 @@ def claim_prompt(prompt: Prompt, labeler: User) -> Ranking | None:
     return claims.take(own, wanted, prompt.campaign, labeler, show_in_random_order)
 
 
+def owned(campaign: Campaign, labeler: User) -> QuerySet[Ranking]:
+    return Ranking.objects.filter(labeler=labeler, prompt__campaign=campaign)
+
+
 def left(campaign: Campaign, labeler: User) -> int:
-    return claims.left(Ranking, rankable(campaign, labeler), campaign, labeler)
+    return claims.left(rankable(campaign, labeler), owned(campaign, labeler), campaign)
 
 
 def show_in_random_order(ranking: Ranking) -> None:
