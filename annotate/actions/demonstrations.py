@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from annotate.actions import claims, revisions
+from annotate.actions import answers, claims, revisions
 from annotate.errors import Invalid
 from annotate.models import Campaign, ClaimState, Demonstration, Prompt, Suggestion, User
 
@@ -44,7 +44,7 @@ def save_draft(
     suggestion: Suggestion | None = None,
     prompt_flags: Sequence[str] = (),
     known: str | None = None,
-) -> claims.Kept:
+) -> answers.Kept:
     """Keep an unfinished text, with the suggestion that it began from, and renew the claim.
 
     `known` is the draft that the sender began from.
@@ -56,10 +56,10 @@ def save_draft(
     check(text, prompt_flags)
     with transaction.atomic():
         locked = claims.lock(demonstration)
-        claims.refuse_submitted(locked)
+        answers.refuse_submitted(locked)
         locked.text, locked.suggestion = text, suggestion
-        kept = claims.draft(locked, seconds, prompt_flags, known)
-        locked.save(update_fields=[*claims.HOLD, *claims.DRAFT, "text", "suggestion"])
+        kept = answers.draft(locked, seconds, prompt_flags, known)
+        locked.save(update_fields=[*answers.DRAFT, "text", "suggestion"])
     if locked.state == ClaimState.EXPIRED:
         raise claims.lost()
     return kept
@@ -86,11 +86,11 @@ def submit(
     if held.state == ClaimState.SUBMITTED:
         if (held.text, held.prompt_flags) == (text.strip(), list(prompt_flags)):
             return
-        claims.refuse_frozen(held)
+        answers.refuse_frozen(held)
         revisions.keep(held)
     held.text, held.suggestion = text.strip(), suggestion
-    claims.submit(held, seconds, prompt_flags)
-    held.save(update_fields=[*claims.HOLD, *claims.ANSWER, "text", "suggestion"])
+    answers.submit(held, seconds, prompt_flags)
+    held.save(update_fields=[*answers.SUBMITTED, "text", "suggestion"])
 
 
 def write_own_demonstration(
@@ -111,7 +111,7 @@ def write_own_demonstration(
 
 def check(text: str, prompt_flags: Sequence[str]) -> None:
     """Refuse what can never be right, drafts included."""
-    claims.check_prompt_flags(prompt_flags)
+    answers.check_prompt_flags(prompt_flags)
     if len(text) > LONGEST_DEMONSTRATION:
         raise Invalid(
             _("Demonstration: %(length)d characters are too many; at most %(limit)d fit.")

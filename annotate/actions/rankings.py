@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from annotate.actions import claims, revisions
+from annotate.actions import answers, claims, revisions
 from annotate.errors import Invalid
 from annotate.models import (
     Campaign,
@@ -90,7 +90,7 @@ def show_in_random_order(ranking: Ranking) -> None:
     )
 
 
-def save_draft(ranking: Ranking, answer: Answer, known: str | None = None) -> claims.Kept:
+def save_draft(ranking: Ranking, answer: Answer, known: str | None = None) -> answers.Kept:
     """Keep an unfinished answer and renew the claim; `known` is the draft that the sender began from.
 
     Raises:
@@ -99,12 +99,12 @@ def save_draft(ranking: Ranking, answer: Answer, known: str | None = None) -> cl
     """
     with transaction.atomic():
         locked = claims.lock(ranking)
-        claims.refuse_submitted(locked)
+        answers.refuse_submitted(locked)
         rows = list(locked.ranked_completions.all())
         check(rows, answer)
         write(locked, rows, answer)
-        kept = claims.draft(locked, answer.seconds, answer.prompt_flags, known)
-        locked.save(update_fields=[*claims.HOLD, *claims.DRAFT, "notes"])
+        kept = answers.draft(locked, answer.seconds, answer.prompt_flags, known)
+        locked.save(update_fields=[*answers.DRAFT, "notes"])
     if locked.state == ClaimState.EXPIRED:
         raise claims.lost()
     return kept
@@ -125,11 +125,11 @@ def submit(ranking: Ranking, answer: Answer) -> None:
     if held.state == ClaimState.SUBMITTED:
         if stored(held, rows)[:3] == answer[:3]:
             return
-        claims.refuse_frozen(held)
+        answers.refuse_frozen(held)
         revisions.keep(held)
     write(held, rows, answer)
-    claims.submit(held, answer.seconds, answer.prompt_flags)
-    held.save(update_fields=[*claims.HOLD, *claims.ANSWER, "notes"])
+    answers.submit(held, answer.seconds, answer.prompt_flags)
+    held.save(update_fields=[*answers.SUBMITTED, "notes"])
 
 
 def stored(ranking: Ranking, rows: list[RankedCompletion]) -> Answer:
@@ -145,7 +145,7 @@ def check(rows: list[RankedCompletion], answer: Answer) -> None:
         if letter not in letters:
             raise Invalid(_("Output %(letter)s is not in this ranking.") % {"letter": letter})
         check_judgement(letter, judgement, len(rows))
-    claims.check_prompt_flags(answer.prompt_flags)
+    answers.check_prompt_flags(answer.prompt_flags)
     if len(answer.notes) > LONGEST_NOTES:
         raise Invalid(_("Notes: at most %(limit)d characters.") % {"limit": LONGEST_NOTES})
 

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 
 from annotate import access
 from annotate.access import SignedInRequest
-from annotate.actions import claims, demonstrations, rankings
+from annotate.actions import answers, claims, demonstrations, rankings
 from annotate.errors import Refused
 from annotate.forms import without_nul
 from annotate.models import Campaign, ClaimState, Demonstration, PromptFlag, Ranking, SkipKind
@@ -57,7 +57,7 @@ def ahead(request: SignedInRequest, work: Work[C], claim: C) -> HttpResponse:
     return response
 
 
-def draft_kept(kept: claims.Kept) -> HttpResponse:
+def draft_kept(kept: answers.Kept) -> HttpResponse:
     """Tell the browser which draft the server has now, and whether another one had to go for it."""
     headers = {"Podium-Draft": kept.name}
     if kept.was_newer:
@@ -72,7 +72,7 @@ def submitted(request: SignedInRequest, work: Work[C], claim: C) -> HttpResponse
 def skip(request: SignedInRequest, work: Work[C], claim: C) -> HttpResponse:
     kind, reason = request.POST.get("kind", ""), without_nul(request.POST.get("reason", ""))
     try:
-        claims.skip(claim, kind, reason)
+        answers.skip(claim, kind, reason)
     except Refused as error:
         if request.htmx:
             raise
@@ -81,7 +81,7 @@ def skip(request: SignedInRequest, work: Work[C], claim: C) -> HttpResponse:
 
 
 def undo(work: Work[C], claim: C) -> HttpResponse:
-    claims.undo(claim)
+    answers.undo(claim)
     return redirect(work.noun, claim.pk)
 
 
@@ -91,7 +91,7 @@ def answered(request: SignedInRequest, work: Work[C], claim: C, template: str) -
         "words": work.submitted,
         "page_url": reverse(work.noun, args=[claim.pk]),
         "undo_url": reverse(f"undo-{work.noun}", args=[claim.pk]),
-        "seconds": int(claims.UNDO_TIME.total_seconds()),
+        "seconds": int(answers.UNDO_TIME.total_seconds()),
     }
     said = render_to_string(template, context, request)
     if request.htmx:
@@ -108,7 +108,7 @@ def shared_context(work: Work[C], claim: C, error: Refused | None) -> dict[str, 
         "claim": claim,
         "prompt": claim.prompt,
         "error": error,
-        "draft_name": claims.name_of_draft(claim),
+        "draft_name": answers.name_of_draft(claim),
         "ahead_url": reverse(f"{work.noun}-ahead", args=[claim.pk]) if is_held else "",
         "skip_url": reverse(f"skip-{work.noun}", args=[claim.pk]),
         "skip_kinds": SkipKind.choices,

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from annotate.actions import claims, demonstrations, rankings
+from annotate.actions import answers, claims, demonstrations, rankings
 from annotate.actions.rankings import Answer, Judgement
 from annotate.errors import Invalid, Refused
 from annotate.models import Campaign, ClaimState, Ranking, SkipKind, User
@@ -22,7 +22,7 @@ def lapse(ranking: Ranking) -> None:
 
 
 def finish(ranking: Ranking) -> None:
-    claims.submit(ranking, None, ())
+    answers.submit(ranking, None, ())
     ranking.save()
 
 
@@ -106,8 +106,8 @@ def test_a_skipped_prompt_goes_to_others_with_its_reason(campaign: Campaign, len
     ranking = rankings.claim_prompt(prompt, lena)
     assert ranking is not None
     with pytest.raises(Invalid, match="Reason"):
-        claims.skip(ranking, SkipKind.OTHER, " ")
-    claims.skip(ranking, SkipKind.LANGUAGE, "")
+        answers.skip(ranking, SkipKind.OTHER, " ")
+    answers.skip(ranking, SkipKind.LANGUAGE, "")
     assert rankings.claim_next(campaign, lena) is None
     assert rankings.claim_next(campaign, lars) is not None
 

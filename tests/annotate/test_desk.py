@@ -8,7 +8,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from annotate.actions import claims, demonstrations, rankings
+from annotate.actions import answers, demonstrations, rankings
 from annotate.actions.rankings import Answer, Judgement
 from annotate.errors import Invalid, Refused
 from annotate.models import (
@@ -166,7 +166,7 @@ def test_a_draft_is_kept_even_where_its_slot_is_gone(
 
 
 def test_a_draft_that_comes_after_a_skip_is_kept_and_leaves_it_skipped(ranking: Ranking) -> None:
-    claims.skip(ranking, SkipKind.UNCLEAR, "")
+    answers.skip(ranking, SkipKind.UNCLEAR, "")
     rankings.save_draft(ranking, Answer({}, "Too late"))
     ranking.refresh_from_db()
     assert (ranking.state, ranking.slot, ranking.notes) == (ClaimState.SKIPPED, None, "Too late")
@@ -276,8 +276,8 @@ def test_changed_instructions_are_shown_until_they_are_worked_under(
 def test_researchers_see_why_prompts_were_skipped(
     campaign: Campaign, ranking: Ranking, demonstration: Demonstration, rosa: User
 ) -> None:
-    claims.skip(ranking, SkipKind.UNCLEAR, "")
-    claims.skip(demonstration, SkipKind.UNCLEAR, "")
+    answers.skip(ranking, SkipKind.UNCLEAR, "")
+    answers.skip(demonstration, SkipKind.UNCLEAR, "")
     page = client_of(rosa).get(f"/campaigns/{campaign.pk}").content.decode()
     row = '<tr><td>It is not clear what is wanted</td><td class="number">1</td><td class="number">1</td></tr>'
     assert row in page
@@ -286,10 +286,10 @@ def test_researchers_see_why_prompts_were_skipped(
 
 def test_the_words_of_a_skip_are_bounded(ranking: Ranking) -> None:
     with pytest.raises(Invalid, match="at most 300"):
-        claims.skip(ranking, SkipKind.OTHER, "x" * 301)
+        answers.skip(ranking, SkipKind.OTHER, "x" * 301)
     rankings.submit(ranking, WHOLE)
     with pytest.raises(Refused, match="submitted this already"):
-        claims.skip(ranking, SkipKind.UNCLEAR, "")
+        answers.skip(ranking, SkipKind.UNCLEAR, "")
 
 
 def test_a_submit_and_the_next_page_take_few_queries(
