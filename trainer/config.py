@@ -71,6 +71,10 @@ class RewardConfig(TrainConfig):
     """The cosine ends at this share of the peak (C.2)."""
     share_prompt: Literal["auto", "always", "never"] = "auto"
     """Encode a prompt once for all its completions; auto does where it saves time."""
+    ties: Literal["drop", "half"] = "drop"
+    """Drop ties, as the paper does, or teach that each of the two is the better one half of the time."""
+    labeler_folds: int = Field(0, ge=0, le=20)
+    """Groups of labelers, each judged by a model of the others (the paper has 5, section 4.1); 0 for none."""
     trained_layers: int | None = Field(None, ge=1)
     """Only this many of the last layers learn, which saves time; all where not set."""
     valid_fraction: float = Field(0.1, ge=0, lt=1)

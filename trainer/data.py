@@ -46,6 +46,7 @@ class Ranking:
     completions: tuple[str, ...]
     ranks: tuple[int, ...]
     demonstration: str | None
+    labeler: str | None = None
 
 
 class Asked(Protocol):
@@ -236,6 +237,7 @@ def _parse_ranking(record: Record) -> Ranking:
         completions=completions,
         ranks=ranks,
         demonstration=str(demonstration) if demonstration else None,
+        labeler=str(record["labeler"]) if record.get("labeler") is not None else None,
     )
 
 

@@ -11,16 +11,23 @@ from torch.nn import functional
 MAX_LOG_RATIO = 20.0
 
 
-def reward_loss(scores: torch.Tensor, comparisons: torch.Tensor) -> torch.Tensor:
+def reward_loss(
+    scores: torch.Tensor, comparisons: torch.Tensor, ties: torch.Tensor | None = None
+) -> torch.Tensor:
     """Return the mean loss of one prompt's comparisons (InstructGPT, equation 1).
 
-    scores: (K,), one a completion; comparisons: (M, 2) int64, (chosen, rejected) indices.
-    Ties are no comparisons, so they are absent. The batch's loss is the mean over prompts.
+    scores: (K,), one a completion; comparisons: (M, 2) int64, (chosen, rejected) indices. The paper drops
+    ties; where they are kept, ties (T, 2) are pairs of which each completion is the better with
+    probability one half. The batch's loss is the mean over prompts.
     """
-    assert len(comparisons) > 0, "a prompt without a comparison has no loss"
     chosen, rejected = comparisons.unbind(1)
-    margins = scores.float()[chosen] - scores.float()[rejected]
-    return functional.softplus(-margins).mean()
+    losses = functional.softplus(scores.float()[rejected] - scores.float()[chosen])
+    if ties is not None:
+        margins = scores.float()[ties[:, 0]] - scores.float()[ties[:, 1]]
+        even = (functional.softplus(margins) + functional.softplus(-margins)) / 2
+        losses = torch.cat([losses, even])
+    assert len(losses) > 0, "a prompt without a comparison has no loss"
+    return losses.mean()
 
 
 def token_loss(logprobs: torch.Tensor, is_completion: torch.Tensor, token_count: int) -> torch.Tensor:

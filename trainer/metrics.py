@@ -33,6 +33,11 @@ class MetricsLog:
         with self.path.open("a") as file:
             file.write(line + "\n")
 
+    def series(self, name: str) -> list[tuple[int, float]]:
+        """Return (step, value) of a metric, steps before a resume included."""
+        found = [line for line in _whole_lines(self.path) if line.get(name) is not None]
+        return [(int(line["step"]), line[name]) for line in found]
+
     def phase(self, name: str) -> None:
         """Say what the stage is doing now."""
         self.write(self.step, phase=name)

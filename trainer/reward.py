@@ -1,52 +1,28 @@
 """The reward stage: a reward model from rankings (InstructGPT, section 3.5)."""
 
 import logging
+import random
+import shutil
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from transformers import PreTrainedTokenizerBase
 
 from trainer import checkpoints, resume
+from trainer.accuracy import Scored, figures, judgements, overfits_from, right
 from trainer.config import RewardConfig
-from trainer.data import (
-    BadInput,
-    Demonstration,
-    Ranking,
-    batches,
-    held_out,
-    read_demonstrations,
-    read_rankings,
-)
-from trainer.hardware import autocast, device
-from trainer.intervals import ratio_interval
+from trainer.data import BadInput, Ranking, batches, held_out, read_rankings
+from trainer.hardware import autocast
+from trainer.judged_scores import plain_scores, shared_scores, shares_prompt
 from trainer.losses import reward_loss
 from trainer.metrics import MetricsLog
-from trainer.optimizer import (
-    cosine_lr,
-    make_optimizer,
-    take_step,
-)
-from trainer.rankings import JudgedPrompt, judged_prompts, ties
-from trainer.reward_model import (
-    RewardModel,
-    freeze_but_last,
-    new_reward_model,
-    pad_completions,
-    save_reward_model,
-    scores_of,
-)
-from trainer.tokens import (
-    collate,
-    encode_completion,
-    encode_prompt,
-    load_tokenizer,
-    micro_batches,
-)
-
-# Encoding the prompt once runs one prompt at a time, so it has to save this much.
-_WORTH_SHARING = 1.2
+from trainer.optimizer import cosine_lr, make_optimizer, take_step
+from trainer.rankings import JudgedPrompt, judged_prompts, ties_of
+from trainer.reward_model import RewardModel, freeze_but_last, new_reward_model, save_reward_model
+from trainer.tokens import load_tokenizer, micro_batches
+from trainer.zero_point import centre, zero_point
 
 
 def train_reward(
@@ -60,47 +36,73 @@ def train_reward(
         train_rows, valid_rows, how = held_out(rows, config.valid_fraction)
         shown, zero = zero_point(demonstrations, train_rows)
         tokenizer = load_tokenizer(policy)
-        limits = (config.max_prompt_tokens, config.max_completion_tokens)
-        train = judged_prompts(train_rows, tokenizer, *limits)
-        valid = judged_prompts(valid_rows, tokenizer, *limits)
+        train = _judged(train_rows, tokenizer, config)
+        valid = _judged(valid_rows, tokenizer, config)
         if not train:
             raise BadInput(f"{rankings}: no comparison to train on; every ranking is a tie")
         logging.info("%d prompts to train on, %d held out by %s", len(train), len(valid), how)
+        result: dict[str, object] = {"held_out": how, "zero": zero}
+        if config.labeler_folds:
+            result |= _by_labeler_group(config, policy, tokenizer, train_rows, valid_rows, partial)
         model = new_reward_model(policy, config.seed)
         learner = _Learner(config, model, tokenizer, train, valid, partial)
         learner.learn()
         centre(model, shown, tokenizer, config)
         learner.log.phase("measuring accuracy")
-        result = learner.measure(valid) | {"held_out": how, "bias": float(model.head.bias)}
+        result |= learner.measure(valid) | {"bias": float(model.head.bias)}
+        result["overfits_from"] = overfits_from(learner.log.series("valid_loss"))
+        result["ties"] = sum(len(ties_of(row.ranks, range(len(row.ranks)))) for row in valid_rows)
         save_reward_model(model, tokenizer, partial)
-        tied = sum(ties(row) for row in valid_rows)
-        checkpoints.describe(partial, "reward_model", result | {"ties": tied, "zero": zero})
+        checkpoints.describe(partial, "reward_model", result)
 
 
-def zero_point(file: Path | None, train_rows: Sequence[Ranking]) -> tuple[list[Demonstration], str]:
-    """Return what shall score 0 on average: demonstrations, or, where there are none, the ranked completions.
+def _judged(
+    rows: Sequence[Ranking], tokenizer: PreTrainedTokenizerBase, config: RewardConfig
+) -> list[JudgedPrompt]:
+    limits = (config.max_prompt_tokens, config.max_completion_tokens)
+    return judged_prompts(rows, tokenizer, *limits, keep_ties=config.ties == "half")
 
-    PPO sets completions without an end a fixed low score, which means nothing on a scale without a zero.
+
+def _by_labeler_group(
+    config: RewardConfig,
+    policy: Path,
+    tokenizer: PreTrainedTokenizerBase,
+    train_rows: Sequence[Ranking],
+    valid_rows: Sequence[Ranking],
+    partial: Path,
+) -> dict[str, object]:
+    """Return held-out accuracy on labelers a model learned from, and on labelers it never saw.
+
+    Each group of labelers is judged by a model trained on the others, as in the paper's section 4.1.
     """
-    if found := _demonstrations(file, train_rows):
-        return found, "demonstrations"
-    logging.warning("no demonstrations, so the ranked completions score 0 on average")
-    ranked = [
-        Demonstration(row.id, row.prompt, row.split, text) for row in train_rows for text in row.completions
-    ]
-    return ranked, "completions"
+    groups = labeler_groups([*train_rows, *valid_rows], config.labeler_folds, config.seed)
+    seen: list[Scored] = []
+    unseen: list[Scored] = []
+    for number, group in enumerate(groups, start=1):
+        logging.info("fold %d of %d: %d labelers left out", number, len(groups), len(group))
+        folder = partial / f"fold-{number}"
+        folder.mkdir(exist_ok=True)
+        train = _judged([row for row in train_rows if row.labeler not in group], tokenizer, config)
+        if not train:
+            raise BadInput(f"labeler_folds: fold {number} leaves no comparison to train on; take fewer folds")
+        model = new_reward_model(policy, config.seed)
+        learner = _Learner(config, model, tokenizer, train, [], folder)
+        learner.learn()
+        for scored, is_seen in ((seen, True), (unseen, False)):
+            rows = [row for row in valid_rows if (row.labeler not in group) == is_seen]
+            scored += learner.scored(_judged(rows, tokenizer, config))
+    for number in range(1, len(groups) + 1):
+        shutil.rmtree(partial / f"fold-{number}")
+    return {"seen_labelers": figures(seen), "unseen_labelers": figures(unseen)}
 
 
-def _demonstrations(file: Path | None, train_rows: Sequence[Ranking]) -> list[Demonstration]:
-    """Return the demonstrations of the file, else those that the rankings carry."""
-    if file is not None:
-        rows = read_demonstrations(file)
-        return [row for row in rows if row.split in (None, "train")]
-    return [
-        Demonstration(row.id, row.prompt, row.split, row.demonstration)
-        for row in train_rows
-        if row.demonstration
-    ]
+def labeler_groups(rows: Sequence[Ranking], count: int, seed: int) -> list[set[str | None]]:
+    """Return the labelers of these rows in count groups of like size. Raises BadInput for too few."""
+    labelers = sorted({row.labeler for row in rows if row.labeler is not None})
+    if len(labelers) < count:
+        raise BadInput(f"labeler_folds: {count} groups need {count} labelers; the file names {len(labelers)}")
+    random.Random(f"{seed}/labelers").shuffle(labelers)
+    return [set(labelers[number::count]) for number in range(count)]
 
 
 class _Learner:
@@ -141,6 +143,8 @@ class _Learner:
             if self.valid and step % self.config.valid_every == 0:
                 metrics |= self._glance()
             self.log.write(step, **metrics)
+            if "valid_loss" in metrics:
+                self._warn_of_overfitting()
             logging.info("step %d of %d: loss %.4f", step, len(self.order), metrics["loss"])
             if step % self.config.save_every == 0 and step < len(self.order):
                 resume.save(self.partial, step, **self.learning)
@@ -148,20 +152,21 @@ class _Learner:
     def _step(self, step: int, batch: Sequence[JudgedPrompt]) -> dict[str, float]:
         """Learn from one batch of prompts: the mean over prompts of their mean loss."""
         total = torch.zeros(())
-        right = comparisons = 0
+        hits = comparisons = 0
         for group in self._groups(batch):
             scores = self._scores(group)
             losses = [_loss(s, judged) for s, judged in zip(scores, group, strict=True)]
             loss = torch.stack(losses).sum() / len(batch)
             loss.backward()
             total += loss.detach().cpu()
-            right += sum(_right(s, judged) for s, judged in zip(scores, group, strict=True))
-            comparisons += sum(len(judged.comparisons) for judged in group)
+            for s, judged in zip(scores, group, strict=True):
+                hits += right(judgements((s.tolist(), judged)))
+                comparisons += len(judged.comparisons)
         lr = cosine_lr(self.config.lr, step, len(self.order), self.config.lr_floor)
         norm = take_step(self.optimizer, lr, self.config.max_grad_norm)
         return {
             "loss": float(total),
-            "train_accuracy": right / comparisons,
+            "train_accuracy": hits / comparisons if comparisons else float("nan"),
             "lr": lr,
             "grad_norm": norm,
         }
@@ -181,103 +186,35 @@ class _Learner:
 
     def _glance(self) -> dict[str, float]:
         """Return held-out loss and accuracy on the first few prompts."""
-        seen = self.measure(self.valid[: self.config.valid_limit], interval=False)
-        return {key: float(seen[key]) for key in ("valid_loss", "accuracy")}
+        scored = self.scored(self.valid[: self.config.valid_limit])
+        found = [judgement for one in scored for judgement in judgements(one)]
+        return {"valid_loss": _mean_loss(scored), "accuracy": right(found) / max(1, len(found))}
+
+    def _warn_of_overfitting(self) -> None:
+        best = overfits_from(self.log.series("valid_loss"))
+        if best is not None:
+            logging.warning("held-out loss rises since step %d: take fewer epochs, or a lower rate", best)
 
     @torch.no_grad()
-    def measure(
-        self, valid: Sequence[JudgedPrompt], *, interval: bool = True
-    ) -> dict[str, float | int | None]:
-        """Return accuracy over comparisons, with a 95 % interval over prompts, and loss."""
-        if not valid:
-            return {"accuracy": None, "comparisons": 0, "prompts": 0}
-        scored = [(s, j) for g in self._groups(valid) for s, j in zip(self._scores(g), g, strict=True)]
-        right = [_right(scores, judged) for scores, judged in scored]
-        counts = [len(judged.comparisons) for _, judged in scored]
-        losses = [float(_loss(scores, judged)) for scores, judged in scored]
-        result: dict[str, float | int | None] = {
-            "accuracy": sum(right) / sum(counts),
-            "comparisons": sum(counts),
-            "prompts": len(valid),
-            "valid_loss": sum(losses) / len(losses),
-            "longer_accuracy": sum(_longer(judged) for judged in valid) / sum(counts),
-        }
-        if interval:
-            low, high = ratio_interval(right, counts)
-            result |= {"accuracy_low": low, "accuracy_high": high}
-        return result
+    def scored(self, judged: Sequence[JudgedPrompt]) -> list[Scored]:
+        """Return the prompts with their scores."""
+        return [
+            (scores.tolist(), one)
+            for group in self._groups(judged)
+            for scores, one in zip(self._scores(group), group, strict=True)
+        ]
+
+    def measure(self, valid: Sequence[JudgedPrompt]) -> dict[str, object]:
+        """Return how well scores agree with held-out rankings, and the loss."""
+        scored = self.scored(valid)
+        return figures(scored) | ({"valid_loss": _mean_loss(scored)} if scored else {})
+
+
+def _mean_loss(scored: Sequence[Scored]) -> float:
+    return sum(float(_loss(torch.tensor(scores), judged)) for scores, judged in scored) / len(scored)
 
 
 def _loss(scores: torch.Tensor, judged: JudgedPrompt) -> torch.Tensor:
-    return reward_loss(scores, torch.tensor(judged.comparisons, device=scores.device))
-
-
-def _right(scores: torch.Tensor, judged: JudgedPrompt) -> int:
-    values = scores.tolist()
-    return sum(values[chosen] > values[rejected] for chosen, rejected in judged.comparisons)
-
-
-def _longer(judged: JudgedPrompt) -> int:
-    """Return how many comparisons the longer completion wins: what a score has to beat."""
-    lengths = [len(completion) for completion in judged.completions]
-    return sum(lengths[chosen] > lengths[rejected] for chosen, rejected in judged.comparisons)
-
-
-def plain_scores(model: RewardModel, group: Iterable[JudgedPrompt], pad_id: int) -> list[torch.Tensor]:
-    """Return each prompt's scores (K,), each completion encoded once with its prompt."""
-    sequences = [(judged.prompt, c) for judged in group for c in judged.completions]
-    scores = model.scores(collate(sequences, pad_id).to(device()))
-    return list(scores.split([len(judged.completions) for judged in group]))
-
-
-def shared_scores(model: RewardModel, judged: JudgedPrompt, pad_id: int) -> torch.Tensor:
-    """Return one prompt's scores (K,), the prompt encoded once."""
-    lengths = [len(completion) for completion in judged.completions]
-    return model.scores_sharing_prompt(
-        torch.tensor(judged.prompt, device=device()),
-        pad_completions(judged.completions, pad_id).to(device()),
-        torch.tensor(lengths, device=device()),
-    )
-
-
-def shares_prompt(model: RewardModel, train: Sequence[JudgedPrompt], choice: str, pad_id: int) -> bool:
-    """Return whether prompts are encoded once; auto: where it saves tokens, and is right."""
-    plain = sum(judged.padded_tokens for judged in train)
-    gain = plain / sum(judged.shared_tokens for judged in train)
-    if choice == "never" or (choice == "auto" and gain < _WORTH_SHARING):
-        return False
-    first = train[0]
-    with torch.no_grad():
-        expected = plain_scores(model, [first], pad_id)[0]
-        shared = shared_scores(model, first, pad_id)
-    if torch.allclose(expected, shared, atol=1e-3, rtol=1e-3):
-        logging.info("each prompt is encoded once: %.1f times fewer tokens", gain)
-        return True
-    logging.warning("this architecture cannot share a prompt: each completion gets its own")
-    return False
-
-
-@torch.no_grad()
-def centre(
-    model: RewardModel,
-    demonstrations: Sequence[Demonstration],
-    tokenizer: PreTrainedTokenizerBase,
-    config: RewardConfig,
-) -> None:
-    """Set the bias so that demonstrations score 0 on average."""
-    shown = demonstrations[: config.demonstration_limit]
-    sequences = [
-        (
-            encode_prompt(tokenizer, row.prompt, config.max_prompt_tokens),
-            encode_completion(tokenizer, row.completion, config.max_completion_tokens),
-        )
-        for row in shown
-    ]
-    scores = scores_of(
-        model,
-        sequences,
-        int(tokenizer.pad_token_id),
-        micro_batch_tokens=config.micro_batch_tokens,
-        dtype=config.dtype,
-    )
-    model.head.bias -= scores.mean().to(model.head.bias.device)
+    comparisons = torch.tensor(judged.comparisons, dtype=torch.int64, device=scores.device).reshape(-1, 2)
+    ties = torch.tensor(judged.ties, device=scores.device) if judged.ties else None
+    return reward_loss(scores, comparisons, ties)

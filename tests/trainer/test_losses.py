@@ -28,6 +28,17 @@ def test_the_reward_loss_does_not_see_a_shift() -> None:
     assert reward_loss(scores, comparisons) == reward_loss(scores + 8, comparisons)
 
 
+@pytest.mark.checklist(13)
+def test_a_tie_kept_pulls_two_scores_together_and_neither_way_when_they_are_equal() -> None:
+    scores = torch.tensor([1.0, -1.0, 0.0, 0.0], requires_grad=True)
+    none, ties = torch.empty(0, 2, dtype=torch.int64), torch.tensor([[0, 1], [2, 3]])
+    loss = reward_loss(scores, none, ties)
+    loss.backward()
+    # Half of -log sigma(2) and of -log sigma(-2) is 1.126928; an equal pair costs log 2.
+    assert loss.item() == pytest.approx((1.126928 + math.log(2)) / 2, abs=1e-6)
+    assert scores.grad[0] > 0 > scores.grad[1] and scores.grad[2:].tolist() == [0, 0]
+
+
 def test_the_token_loss_counts_completion_tokens_of_the_whole_batch() -> None:
     logprobs = torch.tensor([[-1.0, -2.0], [-3.0, -9.0]])
     mask = torch.tensor([[True, True], [True, False]])

@@ -10,13 +10,15 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from trainer import reward
+from trainer import judged_scores
 from trainer.config import RewardConfig
-from trainer.data import BadInput, Ranking, read_rankings
+from trainer.data import BadInput, Demonstration, Ranking, read_rankings
+from trainer.judged_scores import plain_scores, shares_prompt
 from trainer.rankings import JudgedPrompt, comparisons_of, judged_prompts
-from trainer.reward import centre, plain_scores, shares_prompt, train_reward
+from trainer.reward import labeler_groups, train_reward
 from trainer.reward_model import freeze_but_last, load_reward_model, new_reward_model
 from trainer.tokens import load_tokenizer
+from trainer.zero_point import centre, zero_point
 
 CONFIG = RewardConfig(batch_size=4, lr=3e-3, save_every=2, valid_every=2, valid_fraction=0.25)
 WORDS = ("yes", "no thank you", "perhaps, but not today", "well")
@@ -136,6 +138,8 @@ def test_it_learns_a_rule_and_says_how_sure_it_is(tiny_policy: Path, rankings: P
     assert result["accuracy"] > 0.9
     assert result["accuracy_low"] <= result["accuracy"] <= result["accuracy_high"]
     assert result["comparisons"] == 5 * result["prompts"] and result["ties"] == result["prompts"]
+    assert sum(group["comparisons"] for group in result["by_length"].values()) == result["comparisons"]
+    assert result["overfits_from"] is None
     assert result["held_out"] == "hash"
     assert not list(tmp_path.glob("rm.partial"))
 
@@ -143,7 +147,7 @@ def test_it_learns_a_rule_and_says_how_sure_it_is(tiny_policy: Path, rankings: P
 @pytest.mark.checklist(15)
 def test_demonstrations_score_zero_on_average(tiny_policy: Path) -> None:
     tokenizer, model = load_tokenizer(tiny_policy), new_reward_model(tiny_policy, seed=0)
-    rows = [reward.Demonstration("d", row([1, 2], "", "").prompt, None, w) for w in WORDS]
+    rows = [Demonstration("d", row([1, 2], "", "").prompt, None, w) for w in WORDS]
     judged = judged_prompts([row([1, 2, 3, 4], *WORDS)], tokenizer, 1024, 1024)
     before = plain_scores(model, judged, 0)[0].detach()
     centre(model, rows, tokenizer, CONFIG)
@@ -154,9 +158,9 @@ def test_demonstrations_score_zero_on_average(tiny_policy: Path) -> None:
 
 def test_what_scores_zero_are_demonstrations_else_the_ranked_completions() -> None:
     with_one = replace(row([1, 2], "a", "b"), demonstration="d")
-    shown, zero = reward.zero_point(None, [with_one, row([1, 2], "a", "b")])
+    shown, zero = zero_point(None, [with_one, row([1, 2], "a", "b")])
     assert ([one.completion for one in shown], zero) == (["d"], "demonstrations")
-    shown, zero = reward.zero_point(None, [row([1, 2], "a", "b")])
+    shown, zero = zero_point(None, [row([1, 2], "a", "b")])
     assert ([one.completion for one in shown], zero) == (["a", "b"], "completions")
 
 
@@ -189,7 +193,7 @@ def test_a_model_that_cannot_share_its_prompt_falls_back(
     judged = JudgedPrompt([5] * 50, [[6, 1], [7, 1], [8, 1]], [(0, 1), (1, 2)])
     assert shares_prompt(model, [judged], "auto", 0)
     assert not shares_prompt(model, [judged], "never", 0)
-    monkeypatch.setattr(reward, "shared_scores", lambda *_: torch.zeros(3))
+    monkeypatch.setattr(judged_scores, "shared_scores", lambda *_: torch.zeros(3))
     assert not shares_prompt(model, [judged], "auto", 0)
     assert "cannot share" in caplog.text
 
@@ -197,6 +201,58 @@ def test_a_model_that_cannot_share_its_prompt_falls_back(
 def test_a_short_prompt_is_not_worth_sharing(tiny_policy: Path) -> None:
     judged = JudgedPrompt([5], [[6] * 30 + [1], [7] * 30 + [1]], [(0, 1)])
     assert not shares_prompt(new_reward_model(tiny_policy, 0), [judged], "auto", 0)
+
+
+@pytest.mark.checklist(13)
+def test_ties_kept_pull_their_scores_together(tiny_policy: Path, tmp_path: Path) -> None:
+    rows = [ranking(i) | {"ranks": [1, 1, 1, 1]} for i in range(8)]
+    (tmp_path / "ties.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    changes = {"ties": "half", "epochs": 8, "batch_size": 4, "valid_fraction": 0.0}
+    one_step(tiny_policy, tmp_path / "ties.jsonl", tmp_path / "rm", **changes)
+    losses = [json.loads(line).get("loss") for line in (tmp_path / "rm/metrics.jsonl").open()]
+    assert losses[-2] == pytest.approx(math.log(2), abs=0.01) and losses[0] > losses[-2] + 0.02
+
+
+def by(labeler: str, number: int) -> Ranking:
+    return replace(row([1, 2], "a", "b", prompt=str(number)), labeler=labeler)
+
+
+def test_each_labeler_is_in_one_group() -> None:
+    rows = [by(name, number) for number, name in enumerate("abcdefgabc")]
+    groups = labeler_groups(rows, 3, seed=0)
+    assert sorted(sum((sorted(group) for group in groups), [])) == list("abcdefg")
+    assert sorted(map(len, groups)) == [2, 2, 3]
+    with pytest.raises(BadInput, match="8 groups need 8 labelers; the file names 7"):
+        labeler_groups(rows, 8, seed=0)
+
+
+@pytest.mark.checklist(16)
+def test_labelers_left_out_are_judged_by_a_model_of_the_others(tiny_policy: Path, tmp_path: Path) -> None:
+    # Two groups that hold the opposite of each other: a model of one is wrong about the other.
+    rows = [ranking(i) | {"labeler": "ab"[i % 2], "split": "valid" if i < 4 else "train"} for i in range(20)]
+    for odd in rows[1::2]:
+        odd["ranks"] = [5 - rank for rank in odd["ranks"]]
+    (tmp_path / "two.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    changes = {"labeler_folds": 2, "epochs": 8, "batch_size": 4}
+    one_step(tiny_policy, tmp_path / "two.jsonl", tmp_path / "rm", **changes)
+    result = facts(tmp_path / "rm")
+    assert result["seen_labelers"]["accuracy"] > 0.9 > 0.1 > result["unseen_labelers"]["accuracy"]
+    assert result["unseen_labelers"]["prompts"] == result["seen_labelers"]["prompts"] == 4
+    assert not list((tmp_path / "rm").glob("fold-*"))
+
+
+@pytest.mark.checklist(14)
+def test_it_warns_when_it_begins_to_overfit(
+    tiny_policy: Path, rankings: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = [json.loads(line) | {"split": "train"} for line in rankings.read_text().splitlines()]
+    wrong = [
+        row | {"id": "w", "split": "valid", "ranks": [5 - rank for rank in row["ranks"]]} for row in rows
+    ]
+    rankings.write_text("".join(json.dumps(row) + "\n" for row in rows + wrong[:4]))
+    one_step(tiny_policy, rankings, tmp_path / "rm", epochs=8, valid_every=1)
+    assert "held-out loss rises since step" in caplog.text
+    assert facts(tmp_path / "rm")["overfits_from"] <= 4
 
 
 def test_rankings_of_ties_alone_are_refused(tiny_policy: Path, tmp_path: Path) -> None:
