@@ -55,16 +55,12 @@ class PromptForm(forms.Form):
     )
 
     def asked(self) -> list[forms.BoundField]:
-        """Return the fields that always show; the flags stand behind a button."""
-        return [self[name] for name in self.fields if name != "flags"]
-
-    def more(self) -> list[forms.BoundField]:
-        return [self["flags"]]
+        """Return the fields that come before these."""
+        return [self[name] for name in self.fields if name not in PromptForm.base_fields]
 
 
 class PlainForm(PromptForm):
     text = Text(label=gettext_lazy("Prompt"), strip=False)
-    field_order = ["text", "category"]
 
 
 class UseCaseForm(PlainForm):
@@ -73,7 +69,7 @@ class UseCaseForm(PlainForm):
         max_length=200,
         help_text=gettext_lazy("What somebody wants to use a model for, in a few vague words."),
     )
-    field_order = ["use_case", "text", "category"]
+    field_order = ["use_case", "text"]
 
     def __init__(self, data: QueryDict | None, listed: Sequence[str]) -> None:
         """Offer the listed use cases; without any, people name their own."""
@@ -88,7 +84,6 @@ class UseCaseForm(PlainForm):
 
 class FewShotForm(PromptForm):
     instruction = Text(label=gettext_lazy("Instruction"), strip=False)
-    field_order = ["instruction", "category"]
 
 
 def pairs(data: QueryDict) -> list[Pair]:
