@@ -4,6 +4,7 @@ from django.urls import URLPattern, URLResolver, path
 
 from annotate.views import (
     account,
+    agreement,
     campaigns,
     checkpoints,
     compare,
@@ -87,6 +88,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("campaigns/<int:pk>/checkpoints", checkpoints.checkpoint_list, name="campaign-checkpoints"),
     path("campaigns/<int:pk>/retraining", retraining.retraining, name="retraining"),
     path("campaigns/<int:pk>/retraining/now", retraining.retrain_now, name="retrain-now"),
+    path("campaigns/<int:pk>/agreement", agreement.agreement_page, name="campaign-agreement"),
+    path("campaigns/<int:pk>/agreement/over-time", agreement.over_time, name="campaign-agreement-over-time"),
     path("campaigns/<int:pk>/data", data.data, name="campaign-data"),
     path("campaigns/<int:pk>/data/import", data.upload, name="import"),
     path("campaigns/<int:pk>/data/snapshot", data.snapshot_now, name="snapshot-take"),

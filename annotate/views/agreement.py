@@ -1,0 +1,57 @@
+"""Agreement of a campaign's labelers: the page, and what its plot shows."""
+
+from django.http import HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET
+
+from annotate import access
+from annotate.access import SignedInRequest, for_researchers
+from annotate.agreement_report import Report
+from annotate.figures import Figure
+from annotate.judged import agreement
+from annotate.models import Flag
+
+LABELERS_IN_THE_MATRIX = 12
+
+
+@require_GET
+@for_researchers
+def agreement_page(request: SignedInRequest, pk: int) -> HttpResponse:
+    campaign = access.campaign(request.user, pk)
+    report = agreement(campaign)
+    names = busiest(report)
+    context = {
+        "campaign": campaign,
+        "report": report,
+        "flags": [(Flag(name).label, figure) for name, figure in report.flag_alphas.items()],
+        "names": names,
+        "matrix": matrix(report, names),
+    }
+    return render(request, "agreement/agreement.html", context)
+
+
+@require_GET
+@for_researchers
+def over_time(request: SignedInRequest, pk: int) -> JsonResponse:
+    """Answer what the page's plot shows, in the shape of a run's metrics."""
+    points = agreement(access.campaign(request.user, pk)).over_time
+    steps = [(point.time, numbers(point.agreement)) for point in points]
+    families = {_("Agreement"): ["agreement", "low", "high"]}
+    return JsonResponse({"steps": steps, "families": families, "is_more": False})
+
+
+def numbers(figure: Figure) -> dict[str, float | None]:
+    return {"agreement": figure.value, "low": figure.low, "high": figure.high}
+
+
+def busiest(report: Report) -> list[str]:
+    """Return the names of those with the most rankings, as many as a matrix can show."""
+    by_rankings = sorted(report.labelers, key=lambda one: -one.rankings)
+    return sorted(one.labeler for one in by_rankings[:LABELERS_IN_THE_MATRIX])
+
+
+def matrix(report: Report, names: list[str]) -> list[tuple[str, list[Figure | None]]]:
+    """Return a row for each labeler, with a figure for each other one; None where they share no prompt."""
+    figures = {frozenset(pair.of): pair.agreement for pair in report.pairs}
+    return [(one, [figures.get(frozenset((one, other))) for other in names]) for one in names]
