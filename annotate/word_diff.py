@@ -32,6 +32,13 @@ def difference(left: str, right: str) -> Difference:
     return Difference(mark_safe("".join(marked_left)), mark_safe("".join(marked_right)))  # noqa: S308 - escaped
 
 
+def share_kept(before: str, after: str) -> float:
+    """Return how much of a text's words, 0 to 1, stands in what became of it, in the same order."""
+    befores, afters = ([word.strip() for word in _WORD.findall(text)] for text in (before, after))
+    matches = SequenceMatcher(None, befores, afters).get_matching_blocks()
+    return sum(match.size for match in matches) / max(len(befores), 1)
+
+
 def _marked(tag: str, words: list[str], is_same: bool) -> str:
     text = escape("".join(words))
     return text if is_same or not words else f"<{tag}>{text}</{tag}>"

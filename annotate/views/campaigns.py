@@ -14,6 +14,7 @@ from annotate.actions import campaigns, sampling
 from annotate.admin_forms import CampaignForm, InstructionsForm, MembersForm
 from annotate.models import EngineStatus, Prompt, Sampling, current_policy
 from annotate.progress import ACCURACY, history, progress, skips
+from annotate.suggested import taken
 
 PROMPTS_A_PAGE = 50
 
@@ -46,6 +47,7 @@ def campaign_page(request: SignedInRequest, pk: int) -> HttpResponse:
         "campaign": campaign,
         "progress": progress(campaign),
         "skips": skips(campaign),
+        "taken": taken(campaign),
         "policy": policy,
         "lineage": policy.lineage if policy else [],
         "engines": EngineStatus.objects.order_by("-seen_at")[:3],
