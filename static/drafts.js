@@ -35,29 +35,17 @@
     if (field && token()) field.value = token();
   }
 
-  // Scripts keep lists as hidden fields, which a fresh page has none of.
-  function addHidden(form, name, values) {
-    if ([...form.elements].some((field) => field.name === name && field.type !== "hidden")) return;
-    for (const value of values) {
-      const field = document.createElement("input");
-      Object.assign(field, { type: "hidden", name, value });
-      form.append(field);
-    }
-  }
-
   function restore(form, entries) {
     const values = new Map();
     for (const [name, value] of entries) values.set(name, [...(values.get(name) || []), value]);
     const pairs = (values.get("query") || []).length;
     form.dispatchEvent(new CustomEvent("podium:pairs", { detail: pairs }));
-    for (const field of [...form.elements]) {
+    for (const field of form.elements) {
       if (!field.name || NOT_TYPED.includes(field.name)) continue;
       const kept = values.get(field.name) || [];
       if (field.type === "radio" || field.type === "checkbox") field.checked = kept.includes(field.value);
       else if (kept.length) field.value = kept.shift();
-      else if (field.type === "hidden") field.remove();
     }
-    for (const [name, rest] of values) addHidden(form, name, rest);
     form.dispatchEvent(new Event("change", { bubbles: true }));
   }
 

@@ -5,6 +5,7 @@ from itertools import groupby
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from annotate.models.demonstrations import Demonstration
 from annotate.models.rankings import Ranking
@@ -21,7 +22,7 @@ def order_in_words(ranks: dict[str, int]) -> str:
         outputs = _(", ").join(letters[:-1]) + last
         parts.append(words.format(outputs=outputs, place=ordinals[better]))
         better += len(letters)
-    return _(", ").join(parts)
+    return pgettext("between places", ", ").join(parts)
 
 
 class Revision(models.Model):

@@ -28,7 +28,8 @@ def desk(page: Page, campaign: Campaign, lena: User) -> Page:
         sampled_prompt(campaign, f"Where is the {river}?")
     sign_in(page, lena)
     page.get_by_role("button", name="Rank", exact=True).click()
-    expect(page.get_by_text("Where is the Rhine?")).to_be_visible()
+    # Whatever a test cuts or ends, the page itself has come whole.
+    expect(page.get_by_text("0 done today")).to_be_visible()
     return page
 
 
@@ -39,7 +40,8 @@ def write(page: Page, campaign: Campaign, lena: User) -> Page:
         make_prompt(campaign, f"Where is the {river}?")
     sign_in(page, lena)
     page.get_by_role("button", name="Demonstrate").click()
-    expect(page.get_by_text("Where is the Rhine?")).to_be_visible()
+    # Whatever a test cuts or ends, the page itself has come whole.
+    expect(page.get_by_text("0 done today")).to_be_visible()
     return page
 
 
@@ -74,6 +76,38 @@ def test_a_killed_tab_loses_nothing(write: Page, context: BrowserContext) -> Non
     again.goto(address)
     expect(again.get_by_label("Your completion")).to_have_value("Typed before the crash")
     saved(again)
+
+
+def fill_in(page: Page) -> None:
+    """Rate, rank, flag and annotate two outputs."""
+    for letter, rating in (("A", "6"), ("B", "3")):
+        output = page.get_by_role("region", name=f"Output {letter}", exact=True)
+        output.get_by_role("radio", name=rating, exact=True).check()
+        output.get_by_label(f"Rank of output {letter}").fill("1" if letter == "A" else "2")
+    output.get_by_text("Flags", exact=False).first.click()
+    output.get_by_label("Hallucination", exact=True).check()
+    page.get_by_text("Flag the prompt").click()
+    page.get_by_label("Ambiguous").check()
+    page.get_by_label(NOTES).fill("Close call")
+
+
+def test_a_killed_tab_loses_nothing_of_a_ranking(desk: Page, context: BrowserContext) -> None:
+    desk.wait_for_load_state("networkidle")
+    context.set_offline(True)
+    fill_in(desk)
+    address = desk.url
+    desk.close(run_before_unload=False)
+    context.set_offline(False)
+    again = context.new_page()
+    again.goto(address)
+    expect(again.get_by_text("A is first, B is second")).to_be_visible()
+    again.reload(wait_until="networkidle")
+    submit(again)
+    expect(again.get_by_text("Where is the Indus?")).to_be_visible()
+    ranking = Ranking.objects.get(state=ClaimState.SUBMITTED)
+    assert (ranking.notes, ranking.prompt_flags) == ("Close call", ["ambiguous"])
+    said = ranking.ranked_completions.values_list("rating", "rank", "flags")
+    assert list(said) == [(6, 1, []), (3, 2, ["hallucination"])]
 
 
 def test_an_ended_session_says_so_and_takes_the_words_after_signing_in_elsewhere(
@@ -265,6 +299,12 @@ def test_the_desk_says_what_is_done_and_what_changed_in_the_instructions(
     write.get_by_text("Changed since you last worked").click()
     expect(write.locator("ins")).to_have_text("brief")
     expect(write.locator("del")).to_have_text("helpful")
+
+
+def test_a_long_draft_reaches_the_server(write: Page) -> None:
+    completion(write, "词" * 20_000)
+    saved(write)
+    assert Demonstration.objects.filter(text="词" * 20_000).exists()
 
 
 def test_the_time_worked_is_shown_and_stops_without_a_sign_of_life(write: Page) -> None:
