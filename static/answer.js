@@ -49,8 +49,9 @@
 
   function show({ page, url }, said) {
     const main = page.querySelector("main");
-    main.querySelector("[role=status]").innerHTML = `<div class="message success">${said}</div>`;
     document.querySelector("main").replaceWith(main);
+    // Only once the region is on the page is a change in it read out.
+    main.querySelector("[role=status]").innerHTML = `<div class="message success">${said}</div>`;
     document.title = page.title;
     history.pushState(null, "", url);
     shown = url;
