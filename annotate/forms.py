@@ -36,7 +36,7 @@ class Text(forms.CharField):
     widget = forms.Textarea
 
     def to_python(self, value: str | None) -> str:
-        return without_nul(super().to_python(value) or "")
+        return as_written(super().to_python(value) or "")
 
 
 class PromptForm(forms.Form):
@@ -89,7 +89,7 @@ class FewShotForm(PromptForm):
 def pairs(data: QueryDict) -> list[Pair]:
     """Return the pairs of a few-shot prompt; those left empty are not there."""
     halves = zip(data.getlist("query"), data.getlist("response"), strict=False)
-    both = (Pair(without_nul(query), without_nul(response)) for query, response in halves)
+    both = (Pair(as_written(query), as_written(response)) for query, response in halves)
     return [pair for pair in both if pair.query.strip() or pair.response.strip()]
 
 
@@ -102,7 +102,7 @@ def ranking_answer(data: QueryDict) -> Answer:
     letters = {match[2] for match in map(JUDGEMENT_FIELD.fullmatch, data) if match}
     judgements = {letter: judgement(data, letter) for letter in sorted(letters)}
     flags = tuple(data.getlist("prompt_flags"))
-    return Answer(judgements, without_nul(data.get("notes", "")), flags, seconds(data))
+    return Answer(judgements, as_written(data.get("notes", "")), flags, seconds(data))
 
 
 def judgement(data: QueryDict, letter: str) -> Judgement:
@@ -110,7 +110,7 @@ def judgement(data: QueryDict, letter: str) -> Judgement:
         rank=whole_number(data, f"rank-{letter}"),
         rating=whole_number(data, f"rating-{letter}"),
         flags=tuple(data.getlist(f"flags-{letter}")),
-        notes=without_nul(data.get(f"notes-{letter}", "")),
+        notes=as_written(data.get(f"notes-{letter}", "")),
     )
 
 
@@ -138,6 +138,6 @@ def seconds(data: QueryDict) -> float | None:
     return number
 
 
-def without_nul(text: str) -> str:
+def as_written(text: str) -> str:
     """Return a text with one sign for a line end, and without NUL, which PostgreSQL cannot store."""
     return text.replace("\r\n", "\n").replace("\x00", "")

@@ -11,7 +11,7 @@ from annotate import access
 from annotate.access import SignedInRequest
 from annotate.actions import demonstrations, suggestions
 from annotate.errors import Refused
-from annotate.forms import seconds, without_nul
+from annotate.forms import as_written, seconds
 from annotate.models import Demonstration
 from annotate.views import desk
 from annotate.views.suggestions import begun_from
@@ -66,7 +66,7 @@ def ahead(request: SignedInRequest, pk: int) -> HttpResponse:
 def written(request: SignedInRequest, demonstration: Demonstration) -> dict[str, Any]:
     """Return what the form says, by the names that the actions give it."""
     return {
-        "text": without_nul(request.POST.get("text", "")),
+        "text": as_written(request.POST.get("text", "")),
         "seconds": seconds(request.POST),
         "suggestion": begun_from(request, suggestions.own(request.user, demonstration.prompt)),
         "prompt_flags": request.POST.getlist("prompt_flags"),

@@ -15,7 +15,7 @@ from annotate import access
 from annotate.access import SignedInRequest
 from annotate.actions import answers, claims, demonstrations, rankings
 from annotate.errors import Refused
-from annotate.forms import without_nul
+from annotate.forms import as_written
 from annotate.models import Campaign, ClaimState, Demonstration, PromptFlag, Ranking, SkipKind
 from annotate.today import changed_instructions, done_today
 from annotate.word_diff import difference
@@ -70,7 +70,7 @@ def submitted(request: SignedInRequest, work: Work[C], claim: C) -> HttpResponse
 
 
 def skip(request: SignedInRequest, work: Work[C], claim: C) -> HttpResponse:
-    kind, reason = request.POST.get("kind", ""), without_nul(request.POST.get("reason", ""))
+    kind, reason = request.POST.get("kind", ""), as_written(request.POST.get("reason", ""))
     try:
         answers.skip(claim, kind, reason)
     except Refused as error:

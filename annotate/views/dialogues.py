@@ -13,7 +13,7 @@ from annotate import access
 from annotate.access import SignedInRequest
 from annotate.actions import dialogues
 from annotate.errors import Invalid, Refused
-from annotate.forms import seconds, without_nul
+from annotate.forms import as_written, seconds
 from annotate.models import Dialogue, DialogueMode, DialogueState, DialogueTurn, Suggestion
 from annotate.views.suggestions import begun_from, fragment
 
@@ -128,7 +128,7 @@ def act(request: SignedInRequest, pk: int, action: Callable[[Dialogue], None]) -
 
 
 def typed(request: SignedInRequest) -> str:
-    return without_nul(request.POST.get("text", ""))
+    return as_written(request.POST.get("text", ""))
 
 
 def suggested(request: SignedInRequest, dialogue: Dialogue) -> Suggestion | None:

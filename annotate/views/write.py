@@ -10,7 +10,7 @@ from annotate import access
 from annotate.access import SignedInRequest
 from annotate.actions import prompts
 from annotate.errors import Invalid
-from annotate.forms import FewShotForm, PlainForm, PromptForm, UseCaseForm, pairs, without_nul
+from annotate.forms import FewShotForm, PlainForm, PromptForm, UseCaseForm, as_written, pairs
 from annotate.models import Campaign, Kind
 
 PAIRS_SHOWN = 3
@@ -57,7 +57,7 @@ def write_few_shot(request: SignedInRequest, campaign_pk: int) -> HttpResponse:
 def preview_few_shot(request: SignedInRequest, campaign_pk: int) -> HttpResponse:
     """Show how many prompts the pairs make so far, how long the longest is, and the first of them."""
     access.labeling_campaign(request.user, campaign_pk)
-    instruction = without_nul(request.POST.get("instruction", ""))
+    instruction = as_written(request.POST.get("instruction", ""))
     talks = prompts.few_shot_prompts(instruction, pairs(request.POST))
     context = {
         "count": len(talks),
