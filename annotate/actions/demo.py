@@ -25,6 +25,12 @@ You see a request and several outputs. Judge how well each output helps the pers
 Rate each output from 1 (worst) to 7 (best), answer the yes/no questions where one applies, then rank all of
 them. Two outputs of similar quality may share a rank.
 """
+USE_CASES = """\
+Plan something for a family
+Write to a customer
+Explain a text to someone who is new to its subject
+Find names and slogans
+"""
 PROMPTS = [
     "Suggest three names for a small bakery that opens at dawn.",
     "Explain to a ten-year-old why the sky is blue.",
@@ -65,7 +71,7 @@ def ensure_person(name: str, role: Role, password: str | None) -> User:
 def ensure_campaign(people: dict[str, User]) -> None:
     labelers = [person for person in people.values() if person.role == Role.LABELER]
     campaign = campaigns.create_campaign(
-        people["admin"], name=CAMPAIGN, k=4, labelers_per_prompt=2, temperature=0.7
+        people["admin"], name=CAMPAIGN, k=4, labelers_per_prompt=2, temperature=0.7, use_cases=USE_CASES
     )
     campaigns.set_members(campaign, people["admin"], labelers)
     campaigns.write_instructions(campaign, people["admin"], INSTRUCTIONS)
