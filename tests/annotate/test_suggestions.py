@@ -9,6 +9,7 @@ from django.utils import timezone
 from annotate.actions import suggestions
 from annotate.errors import Refused
 from annotate.models import Campaign, Checkpoint, Suggestion, SuggestionState, User
+from annotate.tasks import ring_for_waiting_prompts
 from tests.bridge import campaign_with
 from tests.people import make_campaign
 
@@ -109,7 +110,7 @@ def test_a_lost_workers_suggestion_is_taken_again_and_a_renewed_one_is_not(
     held, lost = suggestions.claim_batch()
     Suggestion.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
     suggestions.renew_leases([held])
-    assert suggestions.release_lost() == 1
+    ring_for_waiting_prompts()
     assert (now(held).state, now(lost).state) == (SuggestionState.RUNNING, SuggestionState.QUEUED)
     assert suggestions.claim_batch() == [lost]
 
