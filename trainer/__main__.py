@@ -12,12 +12,12 @@ from types import FrameType
 
 from pydantic import ValidationError
 
-from trainer.config import STAGES, StageConfig, preset, schemas
+from trainer.config import STAGES, StageConfig, presets, schemas
 from trainer.data import BadInput
 
 # What each stage reads, and whether it must be given.
 INPUTS: dict[str, dict[str, bool]] = {
-    "sft": {"policy": True, "demonstrations": True, "pretraining": False},
+    "sft": {"policy": True, "demonstrations": True, "pretraining": False, "reward_model": False},
     "reward": {"policy": True, "rankings": True, "demonstrations": False},
     "ppo": {"policy": True, "reward_model": True, "prompts": True, "pretraining": False},
     "evaluate": {"policy": True, "prompts": True, "reward_model": False},
@@ -61,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m trainer", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     for stage, inputs in INPUTS.items():
-        _add_stage(commands.add_parser(stage), inputs)
+        _add_stage(commands.add_parser(stage), inputs, list(presets(stage)))
     commands.choices["sample"].add_argument("-k", type=int, help="completions a prompt")
     prepare = commands.add_parser("prepare", help="make a policy folder of a pretrained model")
     prepare.add_argument("--base", default="packaged", help="packaged, a folder, or a hub name")
@@ -70,11 +70,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_stage(parser: argparse.ArgumentParser, inputs: dict[str, bool]) -> None:
+def _add_stage(parser: argparse.ArgumentParser, inputs: dict[str, bool], names: list[str]) -> None:
     for name, required in inputs.items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=Path, required=required)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--preset", choices=("paper", "small"), default="paper")
+    parser.add_argument("--preset", choices=names, default="paper")
     parser.add_argument("--config", type=Path, help="a JSON file of fields, over the preset")
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE")
     parser.add_argument("--exit-with-parent", action="store_true", help="end when standard input closes")
@@ -110,7 +110,7 @@ def _run_stage(stage: str, config: StageConfig, paths: dict[str, Path], out: Pat
 
 def read_config(arguments: argparse.Namespace) -> StageConfig:
     """Return the preset with the file's fields and then --set's over it."""
-    values = preset(arguments.command, arguments.preset)
+    values = presets(arguments.command)[arguments.preset]
     if arguments.config is not None:
         values |= _config_file(arguments.config)
     for assignment in arguments.set:

@@ -56,6 +56,18 @@ class SftConfig(TrainConfig):
     """Steps between held-out losses."""
     valid_limit: int = Field(256, ge=1)
     """Held-out demonstrations looked at."""
+    targets: Literal["completion", "assistant_turns"] = "completion"
+    """Learn the completion, or with it every assistant turn before it, where people wrote those too."""
+    residual_dropout: float = Field(0.2, ge=0, lt=1)
+    """Share of what each layer adds that is dropped in training (C.1)."""
+    select_limit: int = Field(64, ge=1)
+    """Held-out prompts sampled after each epoch, where a reward model is given to choose one by (C.1)."""
+    temperature: float = Field(1.0, gt=0, le=10)
+    """Sampling temperature of that choice."""
+    engine: Literal["auto", "vllm", "transformers"] = "auto"
+    """What samples for it: vLLM where it is installed, else transformers."""
+    engine_dtype: Literal["float32", "bfloat16"] = "float32"
+    """Arithmetic of that sampling."""
 
 
 class RewardConfig(TrainConfig):
@@ -203,6 +215,8 @@ _SMALL: dict[str, dict[str, object]] = {
         "batch_size": 8,
         "lr": 2e-5,
         "valid_limit": 32,
+        "residual_dropout": 0.0,
+        "select_limit": 16,
     },
     "reward": {
         "dtype": "bfloat16",
@@ -246,10 +260,16 @@ _SMALL: dict[str, dict[str, object]] = {
 }
 
 
-def preset(stage: str, name: str) -> dict[str, object]:
-    """Return the full config of one stage as `paper` or `small` has it."""
-    values = {} if name == "paper" else _SMALL[stage]
-    return STAGES[stage].model_validate(values).model_dump(mode="json")
+# The policy that the paper's PPO begins from is another one than its SFT policy (C.3).
+_PPO_START = {"epochs": 2, "lr": 5e-6, "pretraining_fraction": 0.1}
+
+
+def presets(stage: str) -> dict[str, dict[str, object]]:
+    """Return each of a stage's presets as a full config."""
+    named = {"paper": {}, "small": _SMALL[stage]} | ({"ppo_start": _PPO_START} if stage == "sft" else {})
+    return {
+        name: STAGES[stage].model_validate(values).model_dump(mode="json") for name, values in named.items()
+    }
 
 
 def schemas() -> dict[str, object]:
@@ -257,7 +277,7 @@ def schemas() -> dict[str, object]:
     return {
         stage: {
             "schema": config.model_json_schema(),
-            "presets": {name: preset(stage, name) for name in ("paper", "small")},
+            "presets": presets(stage),
         }
         for stage, config in STAGES.items()
     }

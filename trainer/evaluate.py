@@ -15,7 +15,7 @@ from trainer.data import BadInput, Prompt, read_prompts
 from trainer.engine import EngineError, Refused, Request, Sampled, Sampling, start_engine
 from trainer.intervals import ratio_interval
 from trainer.metrics import MetricsLog
-from trainer.reward_model import RewardModel, load_reward_model, scores_of
+from trainer.reward_model import RewardModel, load_judge, scores_of
 from trainer.tokens import decode, encode_prompt, load_tokenizer
 
 logger = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ def evaluate(
     """
     checkpoints.check(policy, "policy")
     tokenizer = load_tokenizer(policy)
-    judge = _load_judge(reward_model, tokenizer)
+    judge = load_judge(reward_model, tokenizer) if reward_model else None
     with checkpoints.writing(out) as partial:
         inputs = {"policy": policy, "prompts": prompts, "reward_model": reward_model}
         checkpoints.begin(partial, "evaluate", config.model_dump(mode="json"), inputs)
@@ -77,15 +77,6 @@ def evaluate(
 
 
 _SHOWN = ("score", "length", "eos_rate")
-
-
-def _load_judge(reward_model: Path | None, tokenizer: PreTrainedTokenizerBase) -> RewardModel | None:
-    if reward_model is None:
-        return None
-    judge = load_reward_model(reward_model)
-    if load_tokenizer(reward_model).get_vocab() != tokenizer.get_vocab():
-        raise BadInput(f"--reward-model {reward_model}: has another tokenizer than the policy")
-    return judge.requires_grad_(False)
 
 
 def _held_out(prompts: list[Prompt]) -> tuple[list[Prompt], str]:

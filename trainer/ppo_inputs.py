@@ -5,14 +5,13 @@ from typing import NamedTuple
 
 from transformers import PreTrainedTokenizerBase
 
-from trainer import checkpoints
 from trainer.config import PpoConfig
 from trainer.data import BadInput, Prompt, read_prompts, read_texts, shuffled
 from trainer.learners import Learners, make_learners
 from trainer.policy import load_policy
-from trainer.reward_model import load_reward_model
+from trainer.reward_model import check_judge, load_reward_model
 from trainer.rollout import Models
-from trainer.tokens import encode_prompt, encode_text, load_tokenizer
+from trainer.tokens import encode_prompt, encode_text
 
 Text = tuple[list[int], list[int]]
 """Pretraining text as (its first token, the rest that it predicts)."""
@@ -35,9 +34,7 @@ def check_inputs(
     reward_model: Path, tokenizer: PreTrainedTokenizerBase, pretraining: Path | None, config: PpoConfig
 ) -> None:
     """Raise BadInput for what cannot work together."""
-    checkpoints.check(reward_model, "reward_model")
-    if load_tokenizer(reward_model).get_vocab() != tokenizer.get_vocab():
-        raise BadInput(f"--reward-model {reward_model}: has another tokenizer than the policy")
+    check_judge(reward_model, tokenizer)
     if config.ptx_coef and pretraining is None:
         raise BadInput("ptx_coef: mixing in pretraining text needs --pretraining FILE; or set ptx_coef to 0")
     if config.batch_size < config.minibatches:

@@ -9,8 +9,9 @@ from torch import nn
 from transformers import AutoModel, DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 
 from trainer import checkpoints
+from trainer.data import BadInput
 from trainer.hardware import autocast, device
-from trainer.tokens import Batch, collate, is_completion, micro_batches, predicting_positions
+from trainer.tokens import Batch, collate, is_completion, load_tokenizer, micro_batches, predicting_positions
 
 
 class RewardModel(nn.Module):
@@ -95,6 +96,19 @@ def load_reward_model(folder: Path) -> RewardModel:
     model = RewardModel(_backbone(folder))
     model.head.load_state_dict(load_file(folder / "head.safetensors"))
     return _on_device(model)
+
+
+def load_judge(folder: Path, tokenizer: PreTrainedTokenizerBase) -> RewardModel:
+    """Return a frozen reward model that reads a policy's tokens. Raises BadInput where it cannot."""
+    check_judge(folder, tokenizer)
+    return load_reward_model(folder).requires_grad_(False)
+
+
+def check_judge(folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Raise BadInput unless folder is a reward model that reads a policy's tokens."""
+    checkpoints.check(folder, "reward_model")
+    if load_tokenizer(folder).get_vocab() != tokenizer.get_vocab():
+        raise BadInput(f"--reward-model {folder}: has another tokenizer than the policy")
 
 
 def freeze_but_last(backbone: PreTrainedModel, layers: int) -> None:

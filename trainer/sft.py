@@ -1,12 +1,14 @@
 """The SFT stage: a policy from demonstrations (InstructGPT, section 3.5 and C.1)."""
 
 import logging
+import shutil
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import torch
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from trainer import checkpoints, resume
 from trainer.config import SftConfig
@@ -19,6 +21,7 @@ from trainer.data import (
     read_demonstrations,
     read_texts,
 )
+from trainer.dropout import residual_dropout
 from trainer.hardware import autocast, device
 from trainer.losses import token_loss
 from trainer.metrics import MetricsLog
@@ -28,7 +31,9 @@ from trainer.optimizer import (
     take_step,
 )
 from trainer.policy import completion_logprobs, load_policy, save_policy
+from trainer.selection import Selection, selecting
 from trainer.tokens import (
+    Message,
     collate,
     encode_completion,
     encode_prompt,
@@ -43,11 +48,25 @@ Encoded = tuple[list[int], list[int]]
 
 
 def train_sft(
-    config: SftConfig, *, policy: Path, demonstrations: Path, pretraining: Path | None, out: Path
+    config: SftConfig,
+    *,
+    policy: Path,
+    demonstrations: Path,
+    pretraining: Path | None,
+    reward_model: Path | None = None,
+    out: Path,
 ) -> None:
-    """Fine-tune a policy and write its checkpoint. Raises BadInput for unusable input."""
-    with checkpoints.writing(out) as partial:
-        inputs = {"policy": policy, "demonstrations": demonstrations, "pretraining": pretraining}
+    """Fine-tune a policy and write its checkpoint. Raises BadInput for unusable input.
+
+    With a reward model the epoch is kept whose completions of held-out prompts score best, else the last.
+    """
+    with checkpoints.writing(out) as partial, ExitStack() as stack:
+        inputs = {
+            "policy": policy,
+            "demonstrations": demonstrations,
+            "pretraining": pretraining,
+            "reward_model": reward_model,
+        }
         checkpoints.begin(partial, "sft", config.model_dump(mode="json"), inputs)
         rows = read_demonstrations(demonstrations)
         train_rows, valid_rows, how = held_out(rows, config.valid_fraction)
@@ -57,11 +76,20 @@ def train_sft(
         train = _encoded(train_rows, tokenizer, config)
         valid = _encoded(valid_rows, tokenizer, config)
         texts = _texts(pretraining, tokenizer, config)
-        learner = _Learner(config, policy, tokenizer, train, valid, texts, partial)
-        loss = learner.learn()
-        result = {"loss": loss, "demonstrations": len(train), "held_out": how}
+        model = load_policy(policy)
+        selection = None
+        if reward_model is not None:
+            asked = [prompt for prompt, _ in valid]
+            chosen = selecting(config, model, tokenizer, reward_model, asked, partial / "engine")
+            selection = stack.enter_context(chosen)
+        learner = _Learner(config, model, tokenizer, train, valid, texts, partial, selection)
+        result: dict[str, object] = {"loss": learner.learn(), "held_out": how}
+        result |= {"demonstrations": len(train_rows), "targets": len(train)}
+        if selection is not None:
+            result |= learner.take_best(selection)
+            shutil.rmtree(partial / "engine")
         result["valid_loss"] = learner.loss_of(valid) if valid else None
-        save_policy(learner.model, tokenizer, partial)
+        save_policy(model, tokenizer, partial)
         checkpoints.describe(partial, "policy", result)
 
 
@@ -70,11 +98,24 @@ def _encoded(
 ) -> list[Encoded]:
     return [
         (
-            encode_prompt(tokenizer, row.prompt, config.max_prompt_tokens),
-            encode_completion(tokenizer, row.completion, config.max_completion_tokens),
+            encode_prompt(tokenizer, prompt, config.max_prompt_tokens),
+            encode_completion(tokenizer, completion, config.max_completion_tokens),
         )
         for row in rows
+        for prompt, completion in targets_of(row, config.targets)
     ]
+
+
+def targets_of(row: Demonstration, targets: str) -> list[tuple[Sequence[Message], str]]:
+    """Return (prompt, completion) of a demonstration, and of each assistant turn before it if wanted.
+
+    Each turn is asked as sampling would ask it, with nothing after it, so its ids are the ones it would have.
+    """
+    found: list[tuple[Sequence[Message], str]] = [(row.prompt, row.completion)]
+    if targets == "assistant_turns":
+        turns = enumerate(row.prompt)
+        found += [(row.prompt[:at], m["content"]) for at, m in turns if at and m["role"] == "assistant"]
+    return found
 
 
 def _texts(file: Path | None, tokenizer: PreTrainedTokenizerBase, config: SftConfig) -> list[Encoded]:
@@ -91,21 +132,23 @@ class _Learner:
     def __init__(
         self,
         config: SftConfig,
-        policy: Path,
+        model: PreTrainedModel,
         tokenizer: PreTrainedTokenizerBase,
         train: list[Encoded],
         valid: list[Encoded],
         texts: list[Encoded],
         partial: Path,
+        selection: Selection | None,
     ) -> None:
         self.config, self.train, self.valid, self.texts = config, train, valid, texts
         self.pad_id = int(tokenizer.pad_token_id)
-        self.partial = partial
-        self.model = load_policy(policy)
+        self.partial, self.model, self.selection = partial, model, selection
         betas = (config.adam_beta1, config.adam_beta2)
         self.optimizer = make_optimizer(self.model.parameters(), betas, config.adam_eps)
         self.order = batches(len(train), config.batch_size, config.epochs, config.seed)
-        self.learning = {"model": self.model, "optimizer": self.optimizer}
+        torch.manual_seed(config.seed)
+        best = selection.best if selection else {}
+        self.learning = {"model": model, "optimizer": self.optimizer, "best": best}
         self.done = resume.restore(partial, **self.learning)
         self.log = MetricsLog(partial / "metrics.jsonl", len(self.order), self.done)
 
@@ -121,11 +164,21 @@ class _Learner:
             metrics["tokens_per_second"] = tokens / (time.monotonic() - started)
             if self.valid and step % self.config.valid_every == 0:
                 metrics["valid_loss"] = self.loss_of(self.valid[: self.config.valid_limit])
+            if self.selection is not None and step % (len(self.order) // self.config.epochs) == 0:
+                metrics |= self.selection.look(self.model, step)
             self.log.write(step, **metrics)
             logging.info("step %d of %d: loss %.4f", step, len(self.order), loss)
             if step % self.config.save_every == 0 and step < len(self.order):
                 resume.save(self.partial, step, **self.learning)
         return loss
+
+    def take_best(self, selection: Selection) -> dict[str, float]:
+        """Put the best epoch's weights into the policy; return which it was and its score."""
+        with torch.no_grad():
+            for name, parameter in self.model.named_parameters():
+                parameter.copy_(selection.best[name])
+        epoch = int(selection.best["step"]) * self.config.epochs // len(self.order)
+        return {"selected_epoch": epoch, "valid_score": float(selection.best["score"])}
 
     def _batch(self, step: int) -> list[Encoded]:
         """Return a step's demonstrations, and its share of pretraining text if there is any."""
@@ -140,10 +193,11 @@ class _Learner:
         """Learn from one batch: the mean over all its completion tokens."""
         token_count = sum(len(completion) for _, completion in batch)
         total = 0.0
-        for group in self._groups(batch):
-            loss = self._loss(group, token_count)
-            loss.backward()
-            total += float(loss.detach())
+        with residual_dropout(self.model.base_model, self.config.residual_dropout):
+            for group in self._groups(batch):
+                loss = self._loss(group, token_count)
+                loss.backward()
+                total += float(loss.detach())
         lr = cosine_lr(self.config.lr, step, len(self.order), self.config.lr_floor)
         norm = take_step(self.optimizer, lr, self.config.max_grad_norm)
         return {"loss": total, "lr": lr, "grad_norm": norm}

@@ -13,7 +13,7 @@ import pytest
 from pydantic import ValidationError
 
 from trainer.__main__ import main
-from trainer.config import STAGES, PpoConfig, preset, schemas
+from trainer.config import STAGES, PpoConfig, presets, schemas
 from trainer.intervals import ratio_interval
 from trainer.optimizer import cosine_lr, warmup_lr
 
@@ -51,15 +51,18 @@ def test_the_websites_schemas_are_the_trainers() -> None:
 def test_every_field_says_what_it_is_and_every_preset_is_valid() -> None:
     for stage, config in STAGES.items():
         assert all(field.description for field in config.model_fields.values()), stage
-        assert preset(stage, "paper") == config().model_dump()
-        config.model_validate(preset(stage, "small"))
+        assert presets(stage)["paper"] == config().model_dump()
+        config.model_validate(presets(stage)["small"])
 
 
 def test_the_papers_values() -> None:
     ppo = PpoConfig()
     assert (ppo.kl_coef, ppo.ptx_coef, ppo.batch_size, ppo.minibatches) == (0.02, 27.8, 512, 8)
     assert ppo.steps * ppo.batch_size == 256_000
-    assert preset("reward", "paper")["lr"] == 9e-6 and preset("reward", "paper")["epochs"] == 1
+    reward, sft, start = presets("reward")["paper"], presets("sft")["paper"], presets("sft")["ppo_start"]
+    assert (reward["lr"], reward["epochs"], reward["batch_size"], reward["ties"]) == (9e-6, 1, 64, "drop")
+    assert (sft["epochs"], sft["lr"], sft["residual_dropout"], sft["lr_floor"]) == (16, 9.65e-6, 0.2, 0.1)
+    assert (start["epochs"], start["lr"], start["pretraining_fraction"]) == (2, 5e-6, 0.1)
     with pytest.raises(ValidationError):
         PpoConfig(cliprange=0)
 

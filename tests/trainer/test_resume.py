@@ -38,16 +38,19 @@ def stages(tiny_policy: Path, tiny_reward_model: Path, tmp_path: Path) -> dict[s
     """Return each stage as a function of the folder it writes, with all that has a state switched on."""
     asked = [{"id": f"p{i}", "prompt": ask(i)} for i in range(6)]
     prompts = write(tmp_path / "prompts.jsonl", asked)
-    shown = write(
-        tmp_path / "shown.jsonl", [row | {"completion": "yes " * i} for i, row in enumerate(asked, 1)]
-    )
+    answers = [
+        row | {"completion": "yes " * i, "split": "valid" if i < 2 else "train"}
+        for i, row in enumerate(asked, 1)
+    ]
+    shown = write(tmp_path / "shown.jsonl", answers)
     texts = [{"text": word} for word in ("yes", "no", "perhaps")]
     told = {"completions": texts, "ranks": [1, 2, 3]}
     ranked = write(tmp_path / "ranked.jsonl", [row | told for row in asked])
     text = tmp_path / "text.txt"
     text.write_text("\n\n".join(f"some text, number {i}" for i in range(20)))
     usual = {"save_every": SAVED, "valid_fraction": 0.0, "batch_size": 2, "lr": 1e-3, "epochs": 2}
-    sft, reward = SftConfig(**usual), RewardConfig(**usual)
+    sft = SftConfig(max_prompt_tokens=60, max_completion_tokens=12, engine="transformers", **usual)
+    reward = RewardConfig(**usual)
     ppo = PpoConfig(
         save_every=SAVED,
         steps=5,
@@ -62,14 +65,13 @@ def stages(tiny_policy: Path, tiny_reward_model: Path, tmp_path: Path) -> dict[s
         ptx_ratio=1,
         engine="transformers",
     )
-    kept = {"policy": tiny_policy, "pretraining": text}
-    judge = {"reward_model": tiny_reward_model, "prompts": prompts}
+    kept = {"policy": tiny_policy, "pretraining": text, "reward_model": tiny_reward_model}
     return {
         "sft": lambda out: train_sft(sft, demonstrations=shown, out=out, **kept),
         "reward": lambda out: train_reward(
             reward, policy=tiny_policy, rankings=ranked, demonstrations=shown, out=out
         ),
-        "ppo": lambda out: train_ppo(ppo, out=out, **kept, **judge),
+        "ppo": lambda out: train_ppo(ppo, prompts=prompts, out=out, **kept),
     }
 
 

@@ -8,12 +8,13 @@ import torch
 from safetensors.torch import load_file
 
 from trainer.config import SftConfig
-from trainer.data import BadInput
-from trainer.policy import load_policy
-from trainer.sft import train_sft
-from trainer.tokens import encode_completion, encode_prompt, load_tokenizer
+from trainer.data import BadInput, Demonstration
+from trainer.dropout import residual_dropout
+from trainer.policy import completion_logprobs, load_policy
+from trainer.sft import targets_of, train_sft
+from trainer.tokens import collate, encode_completion, encode_prompt, load_tokenizer
 
-CONFIG = SftConfig(epochs=2, batch_size=4, lr=3e-3, save_every=2, valid_every=2)
+CONFIG = SftConfig(epochs=2, batch_size=4, lr=3e-3, save_every=2, valid_every=2, residual_dropout=0.0)
 
 
 @pytest.fixture
@@ -33,6 +34,7 @@ def demonstrations(tmp_path: Path) -> Path:
 
 
 def run(policy: Path, demonstrations: Path, out: Path, **changes: object) -> dict:
+    judge = changes.pop("reward_model", None)
     config = CONFIG.model_copy(update=changes)
     texts = demonstrations.parent / "texts.txt"
     texts.write_text("Some text.\n\nSome other text.\n\nA third.")
@@ -41,6 +43,7 @@ def run(policy: Path, demonstrations: Path, out: Path, **changes: object) -> dic
         policy=policy,
         demonstrations=demonstrations,
         pretraining=texts if config.pretraining_fraction else None,
+        reward_model=judge,
         out=out,
     )
     return load_file(out / "model.safetensors")
@@ -85,6 +88,59 @@ def test_pretraining_text_joins_the_batch(tiny_policy, demonstrations, tmp_path:
     with_text = run(tiny_policy, demonstrations, tmp_path / "a", pretraining_fraction=0.3)
     without = run(tiny_policy, demonstrations, tmp_path / "b", pretraining_fraction=0.0)
     assert any(not torch.equal(with_text[name], without[name]) for name in without)
+
+
+def facts(out: Path) -> dict:
+    return json.loads((out / "podium.json").read_text())["result"]
+
+
+def test_every_assistant_turn_can_be_a_target(tiny_policy, demonstrations, tmp_path: Path) -> None:
+    roles = ("assistant", "user", "assistant", "user")  # the first turn answers nothing
+    talk = tuple({"role": role, "content": f"{role} {at}"} for at, role in enumerate(roles))
+    row = Demonstration("d", talk, None, "the end")
+    assert targets_of(row, "completion") == [(talk, "the end")]
+    assert targets_of(row, "assistant_turns") == [(talk, "the end"), (talk[:2], "assistant 2")]
+    line = {"id": "talk", "prompt": list(talk), "completion": "the end", "split": "train"}
+    demonstrations.write_text(demonstrations.read_text() + json.dumps(line) + "\n")
+    run(tiny_policy, demonstrations, tmp_path / "a", targets="assistant_turns", epochs=1)
+    assert (facts(tmp_path / "a")["demonstrations"], facts(tmp_path / "a")["targets"]) == (11, 12)
+
+
+def test_the_epoch_is_kept_whose_completions_score_best(
+    tiny_policy, tiny_reward_model, demonstrations, tmp_path: Path, engine_at_hand, monkeypatch
+) -> None:
+    seen = []
+
+    def look(_engine, _judge, prompts, *_, **__) -> dict[str, float]:
+        seen.append(len(prompts))
+        return {"valid_score": [1.0, 3.0, 2.0][len(seen) - 1]}
+
+    monkeypatch.setattr("trainer.selection.sample_and_score", look)
+    chosen = {"reward_model": tiny_reward_model, "pretraining_fraction": 0.0}
+    kept = run(tiny_policy, demonstrations, tmp_path / "kept", epochs=3, lr_floor=1.0, **chosen)
+    second = run(
+        tiny_policy, demonstrations, tmp_path / "two", epochs=2, lr_floor=1.0, pretraining_fraction=0.0
+    )
+    assert all(torch.equal(kept[name], second[name]) for name in kept)
+    assert facts(tmp_path / "kept")["selected_epoch"] == 2 and facts(tmp_path / "kept")["valid_score"] == 3
+    assert seen == [2, 2, 2] and not (tmp_path / "kept/engine").exists()
+
+
+def test_selecting_without_held_out_prompts_is_refused(
+    tiny_policy, tiny_reward_model, demonstrations, tmp_path: Path
+) -> None:
+    demonstrations.write_text(demonstrations.read_text().replace('"valid"', '"train"'))
+    with pytest.raises(BadInput, match="nothing to select an epoch by"):
+        run(tiny_policy, demonstrations, tmp_path / "a", reward_model=tiny_reward_model, valid_fraction=0.0)
+
+
+@pytest.mark.parametrize("folder", ["tiny_policy", "tiny_gpt2"])
+def test_residual_dropout_is_on_in_training_alone(folder: str, request: pytest.FixtureRequest) -> None:
+    policy, batch = load_policy(request.getfixturevalue(folder)), collate([([5, 6], [7, 8, 1])], 0)
+    plain = completion_logprobs(policy, batch)[0]
+    with residual_dropout(policy.base_model, 0.5):
+        assert not torch.equal(completion_logprobs(policy, batch)[0], completion_logprobs(policy, batch)[0])
+    assert torch.equal(completion_logprobs(policy, batch)[0], plain)
 
 
 def test_a_file_with_nothing_to_train_on_is_refused(tiny_policy, demonstrations, tmp_path: Path) -> None:
