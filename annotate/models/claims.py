@@ -88,4 +88,6 @@ class Claim(models.Model):
         ]
         indexes = [
             models.Index(fields=["lease_until"], condition=Q(state="claimed"), name="%(class)s_leases"),
+            # What a labeler has begun, what they did today, what they answered last.
+            models.Index(fields=["labeler", "state", "submitted_at"], name="%(class)s_of_labeler"),
         ]
