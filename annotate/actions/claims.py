@@ -9,31 +9,17 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from annotate.actions import handing_out
 from annotate.errors import Refused
 from annotate.models import Campaign, ClaimState, Demonstration, Prompt, Ranking, User
 
 C = TypeVar("C", Ranking, Demonstration)
 HOLD = ["slot", "state", "lease_until"]
 """The fields that say whether and for how long a claim is held."""
-# Where a prompt counts the slots that its claims hold.
-HELD = {Ranking: "rankings_held", Demonstration: "demonstrations_held"}
-
-
-def open_prompts(
-    kind: type[C], prompts: QuerySet[Prompt], campaign: Campaign, labeler: User
-) -> QuerySet[Prompt]:
-    """Return those prompts that this labeler may claim, the least covered first.
-
-    A prompt needs a free slot and no claim or answer of the labeler's yet.
-    """
-    held = HELD[kind]
-    own = kind.objects.filter(prompt=OuterRef("pk"), labeler=labeler)
-    free = prompts.filter(~Exists(own), campaign=campaign, **{f"{held}__lt": slots(kind, campaign)})
-    return free.order_by(held, "pk")
 
 
 def left(wanted: QuerySet[Prompt], own: QuerySet[C], campaign: Campaign) -> int:
@@ -43,66 +29,9 @@ def left(wanted: QuerySet[Prompt], own: QuerySet[C], campaign: Campaign) -> int:
     return wanted.order_by().values("pk").union(begun).count()
 
 
-def slots(kind: type[C], campaign: Campaign) -> int:
-    """Return how many answers a prompt gets: one demonstration, or the campaign's number of rankings."""
-    return 1 if kind is Demonstration else campaign.labelers_per_prompt
-
-
-def take(
-    unfinished: QuerySet[C],
-    wanted: QuerySet[Prompt],
-    campaign: Campaign,
-    labeler: User,
-    begin: Callable[[C], None] | None = None,
-) -> C | None:
-    """Return the first unfinished claim, else a new one on the first wanted prompt; None if nothing is left.
-
-    Prompts that others wrote come first. `begin` completes a new claim in the same transaction.
-    """
-    for prompts in (wanted.exclude(author=labeler), wanted.filter(author=labeler)):
-        # First past what others hold for a moment.
-        free = prompts.select_for_update(skip_locked=True, no_key=True, of=("self",))
-        if claim := _take_first(unfinished, free, campaign, labeler, begin):
-            return claim
-        # Then wait for them, as one may let go; one by one, since who locks two could wait in a circle.
-        while pk := prompts.values_list("pk", flat=True).first():
-            held = prompts.filter(pk=pk).select_for_update(no_key=True, of=("self",))
-            if claim := _take_first(unfinished, held, campaign, labeler, begin):
-                return claim
-    return None
-
-
-@transaction.atomic
-def _take_first(
-    unfinished: QuerySet[C],
-    candidates: QuerySet[Prompt],
-    campaign: Campaign,
-    labeler: User,
-    begin: Callable[[C], None] | None,
-) -> C | None:
-    # Two clicks of one person come one after the other, so that the second finds the first one's claim.
-    User.objects.select_for_update(no_key=True).only("pk").get(pk=labeler.pk)
-    if claim := unfinished.all().first():
-        return claim
-    # Locking a row reads it again, so a prompt that was filled meanwhile is passed over.
-    prompt = candidates.first()
-    if prompt is None:
-        return None
-    claim = unfinished.model.objects.create(
-        prompt=prompt,
-        labeler=labeler,
-        slot=_free_slot(unfinished.model, prompt, campaign),
-        lease_until=_lease(campaign),
-        instructions=campaign.instructions.first(),
-    )
-    if begin:
-        begin(claim)
-    return claim
-
-
 def unfinished(own: QuerySet[C], campaign: Campaign) -> QuerySet[C]:
     """Return those of these claims that can go on: the held ones, then lapsed ones with a free slot."""
-    has_slot = Q(**{f"prompt__{HELD[own.model]}__lt": slots(own.model, campaign)})
+    has_slot = Q(**{f"prompt__{handing_out.HELD[own.model]}__lt": handing_out.slots(own.model, campaign)})
     begun = own.filter(Q(state=ClaimState.CLAIMED) | Q(has_slot, state=ClaimState.EXPIRED))
     # In the alphabet too, "claimed" comes before "expired".
     return begun.order_by("state", "pk")
@@ -118,7 +47,7 @@ def claim_next(
     """Return what a labeler does next: their own unfinished claims first. None if nothing is left."""
     if claim := go_on_with(own, campaign):
         return claim
-    return take(own.filter(state=ClaimState.CLAIMED), wanted, campaign, labeler, begin)
+    return handing_out.take(own.filter(state=ClaimState.CLAIMED), wanted, campaign, labeler, begin)
 
 
 def go_on_with(own: QuerySet[C], campaign: Campaign) -> C | None:
@@ -211,7 +140,7 @@ def _release_stale(kind: type[C]) -> int:
 
 def _free_slot(kind: type[C], prompt: Prompt, campaign: Campaign) -> int | None:
     taken = set(kind.objects.filter(prompt=prompt, slot__isnull=False).values_list("slot", flat=True))
-    return next((slot for slot in range(slots(kind, campaign)) if slot not in taken), None)
+    return next((slot for slot in range(handing_out.slots(kind, campaign)) if slot not in taken), None)
 
 
 def _lease(campaign: Campaign) -> datetime:

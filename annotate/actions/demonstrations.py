@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from annotate.actions import answers, claims, revisions
+from annotate.actions import answers, claims, handing_out, revisions
 from annotate.errors import Invalid
 from annotate.models import Campaign, ClaimState, Demonstration, Prompt, Suggestion, User
 
@@ -17,7 +17,7 @@ LONGEST_DEMONSTRATION = 20_000
 
 def wanted(campaign: Campaign, labeler: User) -> QuerySet[Prompt]:
     """Return the prompts without a demonstration that this labeler may claim."""
-    return claims.open_prompts(Demonstration, Prompt.objects.all(), campaign, labeler)
+    return handing_out.open_prompts(Demonstration, Prompt.objects.all(), campaign, labeler)
 
 
 def claim_next(campaign: Campaign, labeler: User, besides: int = 0) -> Demonstration | None:

@@ -1,7 +1,6 @@
 """Writing rankings: claiming a prompt, keeping the draft, submitting the answer."""
 
 import json
-import random
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -9,7 +8,7 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from annotate.actions import answers, claims, revisions
+from annotate.actions import answers, claims, handing_out, revisions
 from annotate.errors import Invalid
 from annotate.models import (
     Campaign,
@@ -22,6 +21,11 @@ from annotate.models import (
     User,
 )
 
+SHOW_IN_RANDOM_ORDER = """
+INSERT INTO annotate_rankedcompletion (ranking_id, completion_id, place, flags, notes)
+SELECT %s, id, row_number() OVER (ORDER BY random()) - 1, '{}', ''
+FROM annotate_completion WHERE prompt_id = %s
+"""
 # Django's bulk_update of nine rows costs several times as much.
 WRITE_JUDGEMENTS = """
 UPDATE annotate_rankedcompletion AS row
@@ -53,7 +57,8 @@ class Answer(NamedTuple):
 
 def rankable(campaign: Campaign, labeler: User) -> QuerySet[Prompt]:
     """Return the prompts this labeler may claim for ranking, the least covered first."""
-    return claims.open_prompts(Ranking, Prompt.objects.filter(sampling=Sampling.SAMPLED), campaign, labeler)
+    sampled = Prompt.objects.filter(sampling=Sampling.SAMPLED)
+    return handing_out.open_prompts(Ranking, sampled, campaign, labeler)
 
 
 def claim_next(campaign: Campaign, labeler: User, besides: int = 0) -> Ranking | None:
@@ -69,7 +74,7 @@ def claim_prompt(prompt: Prompt, labeler: User) -> Ranking | None:
     """Return this labeler's ranking of this prompt, a new one if need be; None if it takes no more."""
     own = Ranking.objects.filter(labeler=labeler, prompt=prompt)
     wanted = rankable(prompt.campaign, labeler).filter(pk=prompt.pk)
-    return claims.take(own, wanted, prompt.campaign, labeler, show_in_random_order)
+    return handing_out.take(own, wanted, prompt.campaign, labeler, show_in_random_order)
 
 
 def owned(campaign: Campaign, labeler: User) -> QuerySet[Ranking]:
@@ -82,12 +87,8 @@ def left(campaign: Campaign, labeler: User) -> int:
 
 def show_in_random_order(ranking: Ranking) -> None:
     """Fix the order in which this labeler sees the completions."""
-    completions = list(ranking.prompt.completions.all())
-    random.shuffle(completions)
-    RankedCompletion.objects.bulk_create(
-        RankedCompletion(ranking=ranking, completion=completion, place=place)
-        for place, completion in enumerate(completions)
-    )
+    with connection.cursor() as cursor:
+        cursor.execute(SHOW_IN_RANDOM_ORDER, [ranking.pk, ranking.prompt_id])
 
 
 def save_draft(ranking: Ranking, answer: Answer, known: str | None = None) -> answers.Kept:
