@@ -1,9 +1,14 @@
 """Fixtures: the people and the campaign, for every test that asks for them by name."""
 
 import pytest
+from hypothesis import settings
 
 from annotate.models import Campaign, Role, User
 from tests.people import make_campaign, person
+
+# A slow example says something of the machine, not of the code.
+settings.register_profile("podium", deadline=None)
+settings.load_profile("podium")
 
 
 @pytest.fixture
