@@ -2,10 +2,9 @@
 (function () {
   "use strict";
 
-  function countDown(bar) {
-    const form = bar.querySelector("form");
+  function countDown(form) {
     const shown = form.querySelector("[data-seconds]");
-    let left = Number(bar.dataset.undo);
+    let left = Number(form.dataset.undo);
     const clock = setInterval(() => {
       left -= 1;
       shown.textContent = left;

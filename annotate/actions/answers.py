@@ -59,6 +59,11 @@ def submit(claim: C, seconds: float | None, prompt_flags: Sequence[str]) -> None
     claim.state, claim.submitted_at, claim.lease_until = ClaimState.SUBMITTED, now, None
 
 
+def can_undo(claim: C) -> bool:
+    """Return whether a submission is still young enough to be taken back."""
+    return claim.submitted_at is not None and timezone.now() - claim.submitted_at <= UNDO_TIME + UNDO_GRACE
+
+
 @transaction.atomic
 def undo(claim: C) -> None:
     """Take a submission back to a claim with its draft; one taken back already stays so.
@@ -70,11 +75,10 @@ def undo(claim: C) -> None:
     if locked.state != ClaimState.SUBMITTED:
         return
     refuse_frozen(locked)
-    now = timezone.now()
-    if locked.submitted_at is None or now - locked.submitted_at > UNDO_TIME + UNDO_GRACE:
+    if not can_undo(locked):
         raise Refused(_("It is too late to undo this. You can still change your answer and submit it again."))
     revisions.keep(locked)
-    locked.submitted_at, locked.drafted_at = None, now
+    locked.submitted_at, locked.drafted_at = None, timezone.now()
     claims.renew(locked)
     locked.save(update_fields=[*claims.HOLD, "submitted_at", "drafted_at"])
 

@@ -86,9 +86,14 @@ def undo(work: Work[C], claim: C) -> HttpResponse:
 
 
 def answered(request: SignedInRequest, work: Work[C], claim: C, template: str) -> HttpResponse:
-    """Say what was done. A script that sent the answer has the next page already; a form is led on."""
+    """Say what was done. A script that sent the answer has the next page already; a form is led on.
+
+    The claim is as it was before.
+    """
     context = {
         "words": work.submitted,
+        # Undoing the change of an answer that had counted would leave nothing that counts.
+        "can_undo": claim.state != ClaimState.SUBMITTED or answers.can_undo(claim),
         "page_url": reverse(work.noun, args=[claim.pk]),
         "undo_url": reverse(f"undo-{work.noun}", args=[claim.pk]),
         "seconds": int(answers.UNDO_TIME.total_seconds()),

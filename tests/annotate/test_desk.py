@@ -66,9 +66,12 @@ def submitted_ago(seconds: float) -> None:
     Demonstration.objects.update(submitted_at=then)
 
 
-def test_undo_takes_a_ranking_back_with_its_draft(client: Client, ranking: Ranking) -> None:
+def test_undo_takes_a_ranking_back_with_its_draft(
+    client: Client, ranking: Ranking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answers, "UNDO_GRACE", timedelta(minutes=5))
     rankings.submit(ranking, WHOLE)
-    submitted_ago(11)
+    submitted_ago(60)
     assert client.post(f"/rankings/{ranking.pk}/undo")["Location"] == f"/rankings/{ranking.pk}"
     ranking.refresh_from_db()
     assert (ranking.state, ranking.submitted_at, ranking.notes) == (ClaimState.CLAIMED, None, "Hard.")
@@ -220,6 +223,16 @@ def test_a_script_hears_only_what_was_done_or_refused(client: Client, ranking: R
     done = client.post(url, whole, headers=FETCHED)
     assert (done.status_code, "<html" in done.content.decode()) == (200, False)
     assert f'action="/rankings/{ranking.pk}/undo"' in done.content.decode()
+
+
+def test_changing_an_answer_that_has_counted_offers_no_undo(
+    client: Client, demonstration: Demonstration
+) -> None:
+    url = f"/demonstrations/{demonstration.pk}/submit"
+    assert "Undo" in client.post(url, {"text": "The Rhine."}, headers=FETCHED).content.decode()
+    assert "Undo" in client.post(url, {"text": "The Rhine."}, headers=FETCHED).content.decode()
+    submitted_ago(13)
+    assert "Undo" not in client.post(url, {"text": "The Indus."}, headers=FETCHED).content.decode()
 
 
 def test_nobody_else_undoes_or_looks_ahead(ranking: Ranking, lars: User) -> None:
