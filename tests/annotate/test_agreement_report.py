@@ -63,9 +63,12 @@ def test_agreement_between_all_pairs_and_groups_of_labelers() -> None:
 
 
 def test_ties_as_a_third_answer() -> None:
-    # Of a chat prompt's 9 comparisons made twice, mona's tie of A and B differs from both others: 7 of 9.
-    found = said(*[one for prompt in range(10) for one in three_labelers(prompt)])
-    assert value(found.agreement_with_ties) == (pytest.approx(7 / 9), 90, 10)
+    # Both tie A and B; lena ties C and D as well, lars puts C first of the two: five of six the same.
+    orders = {"lena": [1, 1, 3, 3], "lars": [1, 1, 3, 4]}
+    found = said(*[ranking(prompt, *order) for prompt in range(10) for order in orders.items()])
+    assert value(found.agreement_with_ties) == (pytest.approx(5 / 6), 60, 10)
+    assert value(found.labelers[0].agreement_with_ties) == (pytest.approx(5 / 6), 60, 10)
+    assert value(found.agreement) == (1.0, 40, 10)
 
 
 def test_tau_b_is_a_mean_over_pairs_of_rankings() -> None:
@@ -105,12 +108,12 @@ def test_equal_texts_in_one_ranking_say_nothing_of_consistency() -> None:
 
 
 def test_position_and_length_bias() -> None:
-    # A (rank 2) was shown last and is longest; B (rank 1) first; C (rank 3) between. The earlier one wins
-    # AB and BC, loses AC; the longer one wins AC, loses AB; B and C are as long as each other.
-    shown = [ranking(prompt, "lena", [2, 1, 3], places=[2, 0, 1], lengths=[9, 5, 5]) for prompt in range(10)]
+    # A (rank 2) was shown last, B (rank 1) first, C (rank 3) between: the earlier one wins AB and BC, loses
+    # AC. A and B are equally long and longer than C, which loses to both.
+    shown = [ranking(prompt, "lena", [2, 1, 3], places=[2, 0, 1], lengths=[9, 9, 5]) for prompt in range(10)]
     found = said(*shown)
     assert value(found.earlier_chosen) == (pytest.approx(2 / 3), 30, 10)
-    assert value(found.longer_chosen) == (pytest.approx(1 / 2), 20, 10)
+    assert value(found.longer_chosen) == (1.0, 20, 10)
 
 
 def test_alpha_of_ratings_and_flags_takes_each_completion_for_a_unit() -> None:
