@@ -22,6 +22,8 @@ RESEARCH = [
     "/campaigns/{campaign}/runs/start/evaluate",
     "/campaigns/{campaign}/checkpoints",
     "/campaigns/{campaign}/retraining",
+    "/campaigns/{campaign}/agreement",
+    "/campaigns/{campaign}/agreement/over-time",
     "/campaigns/{campaign}/data",
     "/snapshots/{snapshot}",
     "/runs",
