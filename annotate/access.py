@@ -14,6 +14,7 @@ from annotate.models import (
     Checkpoint,
     Demonstration,
     Dialogue,
+    DialogueQuerySet,
     Prompt,
     Ranking,
     Retraining,
@@ -85,7 +86,7 @@ def suggestion(user: User, pk: int) -> Suggestion:
     return get_object_or_404(Suggestion, asked_by=user, pk=pk)
 
 
-def dialogues(user: User) -> QuerySet[Dialogue]:
+def dialogues(user: User) -> DialogueQuerySet:
     """Return what a researcher may read (every dialogue) or a labeler (those they wrote)."""
     return Dialogue.objects.all() if user.is_researcher else Dialogue.objects.filter(author=user)
 

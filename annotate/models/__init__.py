@@ -6,7 +6,13 @@ from annotate.models.checkpoints import Checkpoint, CheckpointKind, Promotion, c
 from annotate.models.claims import ClaimState, SkipKind
 from annotate.models.completions import Completion
 from annotate.models.demonstrations import Demonstration
-from annotate.models.dialogues import Dialogue, DialogueMode, DialogueState, DialogueTurn
+from annotate.models.dialogues import (
+    Dialogue,
+    DialogueMode,
+    DialogueQuerySet,
+    DialogueState,
+    DialogueTurn,
+)
 from annotate.models.people import Role, Split, User
 from annotate.models.prompts import Kind, Prompt, PromptFlag, Sampling, Source
 from annotate.models.rankings import Flag, RankedCompletion, Ranking
@@ -33,6 +39,7 @@ __all__ = [
     "Demonstration",
     "Dialogue",
     "DialogueMode",
+    "DialogueQuerySet",
     "DialogueState",
     "DialogueTurn",
     "EngineStatus",

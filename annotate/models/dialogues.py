@@ -1,8 +1,10 @@
 """Dialogues: conversations that a labeler wrote, on both sides or with the policy."""
 
+from typing import Self
+
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import OuterRef, Q, Subquery
 from django.utils.translation import gettext_lazy as _
 
 from annotate.models.campaigns import Campaign, Instructions
@@ -20,6 +22,13 @@ class DialogueState(models.TextChoices):
     OPEN = "open", _("Open")
     FINISHED = "finished", _("Finished")
     DROPPED = "dropped", _("Dropped")
+
+
+class DialogueQuerySet(models.QuerySet["Dialogue"]):
+    def with_beginning(self) -> Self:
+        """Add what each begins with: its first message, None before anything is said."""
+        first = DialogueTurn.objects.filter(dialogue=OuterRef("pk"), place=0).values("text")
+        return self.annotate(begins=Subquery(first))
 
 
 class Dialogue(models.Model):
@@ -42,6 +51,8 @@ class Dialogue(models.Model):
     seconds = models.FloatField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True, blank=True)
+
+    objects = DialogueQuerySet.as_manager()
 
     class Meta:
         ordering = ["id"]

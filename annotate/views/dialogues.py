@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from django.core.paginator import Paginator
-from django.db.models import Count, OuterRef, Subquery
+from django.db.models import Count
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -14,7 +14,7 @@ from annotate.access import SignedInRequest
 from annotate.actions import dialogues
 from annotate.errors import Invalid, Refused
 from annotate.forms import as_written, seconds
-from annotate.models import Dialogue, DialogueMode, DialogueState, DialogueTurn, Suggestion
+from annotate.models import Dialogue, DialogueMode, DialogueState, Suggestion
 from annotate.views.suggestions import begun_from, fragment
 
 DIALOGUES_A_PAGE = 50
@@ -24,9 +24,8 @@ DIALOGUES_A_PAGE = 50
 def dialogue_list(request: SignedInRequest, campaign_pk: int) -> HttpResponse:
     """The campaign's dialogues that this person may read, with the two ways to begin one."""
     campaign = access.campaign(request.user, campaign_pk)
-    first = DialogueTurn.objects.filter(dialogue=OuterRef("pk"), place=0).values("text")
     rows = access.dialogues(request.user).filter(campaign=campaign).select_related("author")
-    rows = rows.annotate(begins=Subquery(first), messages=Count("turns")).order_by("-pk")
+    rows = rows.with_beginning().annotate(messages=Count("turns")).order_by("-pk")
     context = {
         "campaign": campaign,
         "page": Paginator(rows, DIALOGUES_A_PAGE).get_page(request.GET.get("page")),

@@ -10,7 +10,17 @@ from django.views.decorators.http import require_safe
 from annotate import access
 from annotate.access import SignedInRequest
 from annotate.actions import demonstrations, rankings
-from annotate.models import Campaign, ClaimState, Demonstration, Prompt, Ranking, RunState, User
+from annotate.models import (
+    Campaign,
+    ClaimState,
+    Demonstration,
+    Dialogue,
+    DialogueState,
+    Prompt,
+    Ranking,
+    RunState,
+    User,
+)
 from annotate.today import Today, done_today
 
 C = TypeVar("C", Ranking, Demonstration)
@@ -28,6 +38,7 @@ class Work(NamedTuple):
     demonstrated: Today
     rankings: list[Ranking]
     demonstrations: list[Demonstration]
+    dialogues: list[Dialogue]
 
 
 @require_safe
@@ -54,6 +65,7 @@ def work_in(campaign: Campaign, labeler: User) -> Work:
         "state__in": UNFINISHED,
         "drafted_at__isnull": False,
     }
+    begun = {"campaign": campaign, "state": DialogueState.OPEN, "turns__place": 0}
     return Work(
         campaign=campaign,
         to_rank=rankings.left(campaign, labeler),
@@ -62,6 +74,7 @@ def work_in(campaign: Campaign, labeler: User) -> Work:
         demonstrated=done_today(Demonstration, campaign, labeler),
         rankings=list(Ranking.objects.filter(**drafts).select_related("prompt")),
         demonstrations=list(Demonstration.objects.filter(**drafts).select_related("prompt")),
+        dialogues=list(Dialogue.objects.filter(author=labeler, **begun).with_beginning()),
     )
 
 

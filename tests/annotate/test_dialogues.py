@@ -267,6 +267,17 @@ def test_opening_twice_opens_one_until_something_is_said(
     assert client.post(url, {"mode": "soliloquy"}).status_code == 422
 
 
+def test_an_open_dialogue_is_linked_from_home(client: Client, both: Dialogue) -> None:
+    link = f'href="/dialogues/{both.pk}"'
+    assert link not in client.get("/").content.decode()
+    say(client, both, 0, "Tell me of rivers")
+    home = client.get("/").content.decode()
+    assert link in home
+    assert "Tell me of rivers" in home
+    client.post(f"/dialogues/{both.pk}/drop")
+    assert link not in client.get("/").content.decode()
+
+
 def test_a_chat_needs_a_policy(client: Client, campaign: Campaign) -> None:
     answer = client.post(f"/write/{campaign.pk}/dialogues/open", {"mode": "chat"})
     assert answer.status_code == 409
