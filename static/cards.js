@@ -15,8 +15,8 @@
       box.checked = kept.some((field) => field.value === box.value);
     }
     kept.forEach((field) => field.remove());
-    card.querySelector("header").append(tools.querySelector("[data-raw-switch]"));
     card.querySelector(".extras").prepend(tools.querySelector(".flags"));
+    card.querySelector(".extras").append(tools.querySelector("[data-raw-switch]"));
     card.querySelector(".text").after(tools);
   }
 

@@ -168,7 +168,11 @@
   }
 
   function dropped(event) {
-    rank(event.item.dataset.letter, event.to.dataset.rank);
+    // Between two chips the dragging finds no list, so look what is under the finger or the mouse.
+    const { clientX, clientY } = event.originalEvent.changedTouches?.[0] || event.originalEvent;
+    const slot = document.elementFromPoint(clientX, clientY)?.closest(".slot");
+    const list = slot?.querySelector("[data-rank]") || event.to;
+    rank(event.item.dataset.letter, list.dataset.rank);
     goToChip(event.item.dataset.letter);
   }
 
