@@ -1,0 +1,104 @@
+"""The families people train, from GPT-2 to Qwen, go through what every stage is made of."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import (
+    AutoModelForCausalLM,
+    GPT2Config,
+    GPTNeoXConfig,
+    LlamaConfig,
+    OPTConfig,
+    PreTrainedConfig,
+    Qwen2Config,
+    Qwen3Config,
+)
+
+from tests.trainer.conftest import make_tokenizer
+from trainer.dropout import residual_dropout
+from trainer.engine import Request, Sampling
+from trainer.engine_transformers import TransformersBackend
+from trainer.judged_scores import plain_scores, shared_scores
+from trainer.policy import completion_logprobs, load_policy, save_policy
+from trainer.rankings import JudgedPrompt
+from trainer.reward_model import freeze_but_last, new_reward_model
+from trainer.tokens import collate, load_tokenizer
+
+SIZES = {
+    "vocab_size": 259,
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "max_position_embeddings": 128,
+    "initializer_range": 0.2,
+    "bos_token_id": 2,
+    "eos_token_id": 1,
+    "pad_token_id": 0,
+}
+GROUPED = SIZES | {"intermediate_size": 64, "num_key_value_heads": 2}
+FAMILIES: dict[str, PreTrainedConfig] = {
+    "gpt2": GPT2Config(**SIZES),
+    "opt": OPTConfig(**SIZES, ffn_dim=64, word_embed_proj_dim=32, init_std=0.2),
+    "gpt-neox": GPTNeoXConfig(**SIZES, intermediate_size=64, tie_word_embeddings=False),
+    "llama": LlamaConfig(**GROUPED),
+    "qwen2": Qwen2Config(**GROUPED, tie_word_embeddings=True),
+    "qwen3": Qwen3Config(**GROUPED, head_dim=8),
+}
+SEQUENCES = [([5, 6, 7], [8, 9, 1]), ([5, 9], [4, 1]), ([7] * 9, [1])]
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("families") / request.param
+    AutoModelForCausalLM.from_config(FAMILIES[request.param]).save_pretrained(path)
+    make_tokenizer().save_pretrained(path)
+    return path
+
+
+def test_logprobs_are_those_of_each_sequence_alone(folder: Path) -> None:
+    policy = load_policy(folder)
+    together, _ = completion_logprobs(policy, collate(SEQUENCES, 0))
+    for row, (prompt, completion) in zip(together, SEQUENCES, strict=True):
+        logits = policy(input_ids=torch.tensor([prompt + completion])).logits[0]
+        alone = torch.log_softmax(logits, -1)[len(prompt) - 1 : -1].gather(
+            1, torch.tensor(completion)[:, None]
+        )
+        assert row[: len(completion)].tolist() == pytest.approx(alone[:, 0].tolist(), abs=1e-4)
+
+
+def test_samples_have_the_trainers_logprobs_whatever_stands_beside_them(folder: Path) -> None:
+    requests = [Request([40, 41, 42], [7]), Request(list(range(60, 85)), [1])]
+    policy = load_policy(folder)
+    for answer in TransformersBackend(folder, "float32").sample(requests, Sampling(8)):
+        batch = collate([(requests[answer["request"]].prompt_ids, answer["token_ids"])], 0)
+        expected = completion_logprobs(policy, batch)[0][0].tolist()
+        assert answer["logprobs"] == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_prompt_encoded_once_gives_the_same_scores(folder: Path) -> None:
+    model = new_reward_model(folder, seed=0)
+    judged = JudgedPrompt([5, 6, 7, 8], [[9, 10, 1], [4, 1], [12, 13, 14, 1]], [(0, 1)])
+    plain = plain_scores(model, [judged], 0)[0]
+    assert torch.allclose(shared_scores(model, judged, 0), plain, atol=1e-4)
+    assert plain.std() > 1e-3, "scores that are all equal would prove nothing"
+
+
+def test_its_layers_are_found(folder: Path) -> None:
+    policy, batch = load_policy(folder), collate(SEQUENCES, 0)
+    plain = completion_logprobs(policy, batch)[0]
+    with residual_dropout(policy.base_model, 0.5):
+        assert not torch.allclose(completion_logprobs(policy, batch)[0], plain)
+    freeze_but_last(policy.base_model, 1)
+    completion_logprobs(policy, batch)[0].sum().backward()
+    layers = next(m for m in policy.modules() if isinstance(m, torch.nn.ModuleList))
+    learned = [{p.grad is not None for p in layer.parameters()} for layer in layers]
+    assert learned == [{False}, {True}]
+
+
+def test_an_untied_export_loads_as_the_same_policy(folder: Path, tmp_path: Path) -> None:
+    policy, batch = load_policy(folder), collate(SEQUENCES, 0)
+    save_policy(policy, load_tokenizer(folder), tmp_path / "export", untied=True)
+    again = load_policy(tmp_path / "export")
+    assert torch.equal(completion_logprobs(again, batch)[0], completion_logprobs(policy, batch)[0])
