@@ -114,7 +114,8 @@ def _run(ppo: Ppo, first: int, partial: Path, metrics: MetricsLog) -> dict[str, 
     if stopped:
         logger.warning("stopped at %s", stopped)
     names = ("kl", "reward", "score", "length", "eos_rate", "entropy")
-    return {name: stats[name] for name in names if name in stats} | {"stopped": stopped}
+    figures: dict[str, object] = {name: stats[name] for name in names if name in stats}
+    return figures | ({"stopped": stopped} if stopped else {})
 
 
 def _steer(steering: dict[str, torch.Tensor], stats: Stats, config: PpoConfig) -> str:

@@ -73,7 +73,7 @@ def test_a_run_leaves_its_figures_and_samples(
     assert metrics[0]["sync_difference"] < 1e-4
     assert set(metrics[0]) >= LOGGED
     assert [line["step"] for line in metrics if line.keys() >= HELD_OUT] == [1, 3, 4]
-    assert result["kl"] == metrics[-1]["kl"] and result["stopped"] == ""
+    assert result["kl"] == metrics[-1]["kl"] and "stopped" not in result
     assert result["engine"]["engine"] == "transformers"
     assert {line["step"] for line in lines(tmp_path / "out/samples.jsonl")} == {1, 2, 4}
     assert {line["id"] for line in lines(tmp_path / "out/samples.jsonl")} <= {f"p{i}" for i in range(6)}
