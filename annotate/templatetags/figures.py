@@ -2,7 +2,6 @@
 
 from django import template
 from django.utils.formats import number_format
-from django.utils.translation import gettext as _
 
 register = template.Library()
 
@@ -11,4 +10,4 @@ register = template.Library()
 def percent(share: float) -> str:
     """Return a share as a percentage with one decimal."""
     # number_format cuts digits off; rounding is ours to do.
-    return _("%(number)s %%") % {"number": number_format(round(100 * share, 1), 1)}
+    return f"{number_format(round(100 * share, 1), 1)}%"

@@ -73,9 +73,9 @@ def test_the_command_says_what_the_rows_give(judged: Campaign) -> None:
 def test_the_page_says_the_same(judged: Campaign, rosa: User) -> None:
     text = page(judged, rosa)
     figure = by_command(judged)["agreement"]
-    assert f"<strong>{100 * figure['value']:.1f} %</strong>" in text
-    assert f"({100 * figure['low']:.1f} % to {100 * figure['high']:.1f} %)" in text
-    assert "72.6 % ± 1.5 %" in text
+    assert f"<strong>{100 * figure['value']:.1f}%</strong>" in text
+    assert f"({100 * figure['low']:.1f}% to {100 * figure['high']:.1f}%)" in text
+    assert "72.6% ± 1.5%" in text
     assert "72 comparisons made twice, on 12 prompts" in text
     assert "40 seconds a ranking" in text
 
@@ -138,4 +138,4 @@ def test_llmfao_agrees_as_published(rosa: User) -> None:
     assert (round(said["agreement"]["value"], 3), said["agreement"]["count"]) == (0.701, 6755)
     assert round(said["agreement_with_ties"]["value"], 3) == 0.532
     text = page(Campaign.objects.get(name="LLMFAO"), rosa)
-    assert "<strong>70.1 %</strong>" in text and "<strong>53.2 %</strong>" in text
+    assert "<strong>70.1%</strong>" in text and "<strong>53.2%</strong>" in text
