@@ -17,12 +17,13 @@ def main(names: list[str]) -> int:
     django.setup()
     from django.core.management import call_command
 
-    from benchmarks import desk, rows
+    from benchmarks import claims_race, desk, rows
 
     call_command("collectstatic", verbosity=0, interactive=False)
     benchmarks = {
         "desk-next": desk.next_item,
         "desk-submit": desk.submit,
+        "claims-race": claims_race.race,
     }
     if not names:
         print("\n".join(benchmarks))

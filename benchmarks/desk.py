@@ -20,8 +20,6 @@ LABEL_STUDIO_MS = 50
 """Label Studio 1.23.2 on a machine of this kind: 100 ms of CPU for the next item and its submit."""
 LIMIT_MS = 4
 WARM_UP = 20
-ITEMS = 200
-FEW = 5
 
 
 class Step(NamedTuple):
@@ -48,7 +46,7 @@ def submit() -> dict[str, object]:
 
 
 def told(name: str) -> dict[str, object]:
-    small, large = measured(open_prompts=100, rankings=1_000), measured(open_prompts=10_000, rankings=100_000)
+    small, large = measured(10, 100, 1_000), measured(200, 10_000, 100_000)
     steps = [getattr(item, name) for item in large]
     own = sorted(step.cpu.own for step in steps)
     return compared(median(own), LABEL_STUDIO_MS, "ms of CPU in the web process") | {
@@ -67,13 +65,12 @@ def distinct(counts: Iterator[int]) -> list[int]:
 
 
 @cache
-def measured(*, open_prompts: int, rankings: int) -> list[Item]:
-    """Return what items cost the first labeler of a campaign with so many rows."""
+def measured(items: int, open_prompts: int, rankings: int) -> list[Item]:
+    """Return what so many items cost the first labeler of a campaign with so many rows."""
     campaign = rows.fill(f"{rankings} rankings", open_prompts=open_prompts, rankings=rankings)
     browser = Browser(User.objects.get(username=f"{campaign.name}-0"))
     ranking = browser.post(f"/rank/{campaign.pk}").headers["Location"]
-    items = work(browser, ranking, WARM_UP + ITEMS if rankings >= 100_000 else WARM_UP)
-    return items[FEW:] if rankings < 100_000 else items[WARM_UP:]
+    return work(browser, ranking, WARM_UP + items)[WARM_UP:]
 
 
 def work(browser: Browser, ranking: str, count: int) -> list[Item]:
@@ -103,6 +100,7 @@ def request(browser: Browser, path: str, form: dict[str, object]) -> tuple[Step,
 
 def backend_pid() -> int:
     """Return the process of PostgreSQL that serves this one's connection."""
+    connection.ensure_connection()
     return connection.connection.info.backend_pid
 
 

@@ -39,6 +39,8 @@ WORDS = COMMON.split()
 def database() -> Iterator[None]:
     """Make an empty database with the product's tables, and drop it in the end."""
     before = connection.settings_dict["NAME"]
+    # One connection from first to last, so that its backend's CPU time can be read.
+    connection.settings_dict["CONN_MAX_AGE"] = None
     connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
     try:
         yield
@@ -52,17 +54,22 @@ def fill(name: str, *, open_prompts: int, rankings: int) -> Campaign:
     Done prompts have K = 4 completions of 60 words. Open ones have K = 9 of 150 words, and 0, 1 or 2 of the
     three rankings they get.
     """
-    campaign = Campaign.objects.create(name=name, k=OPEN_K, labelers_per_prompt=LABELERS_PER_PROMPT)
-    Instructions.objects.create(campaign=campaign, version=1, text=text(150))
-    labelers = User.objects.bulk_create(User(username=f"{name}-{number}") for number in range(LABELERS))
-    campaign.labelers.set(labelers)
+    campaign = make_campaign(name, LABELERS, LABELERS_PER_PROMPT)
     done = (rankings - open_prompts) // LABELERS_PER_PROMPT
     write_prompts(campaign, done, "done")
     write_prompts(campaign, open_prompts, "open")
     write_completions(campaign)
-    write_rankings(campaign, [labeler.pk for labeler in labelers])
+    write_rankings(campaign)
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
+    return campaign
+
+
+def make_campaign(name: str, labelers: int, labelers_per_prompt: int) -> Campaign:
+    campaign = Campaign.objects.create(name=name, k=OPEN_K, labelers_per_prompt=labelers_per_prompt)
+    Instructions.objects.create(campaign=campaign, version=1, text=text(150))
+    people = User.objects.bulk_create(User(username=f"{name}-{number}") for number in range(labelers))
+    campaign.labelers.set(people)
     return campaign
 
 
@@ -91,7 +98,8 @@ def write_completions(campaign: Campaign) -> None:
         )
 
 
-def write_rankings(campaign: Campaign, labelers: list[int]) -> None:
+def write_rankings(campaign: Campaign) -> None:
+    labelers = list(campaign.labelers.order_by("pk").values_list("pk", flat=True))
     held = f"CASE prompt.category WHEN 'done' THEN {LABELERS_PER_PROMPT} ELSE mod(prompt.id, 3) END"
     insert(
         Ranking,
