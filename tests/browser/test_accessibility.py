@@ -1,0 +1,190 @@
+"""Every page for everyone: axe-core finds nothing, all fits a phone, and the focus can be seen.
+
+Each test goes over its pages in one browser and names all faults at once.
+"""
+
+from collections.abc import Callable, Iterable
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.conf import settings
+from playwright.sync_api import Page, Response, expect
+from pytest_django.live_server_helper import LiveServer
+
+from annotate.models import (
+    Campaign,
+    Checkpoint,
+    Demonstration,
+    Dialogue,
+    Prompt,
+    Ranking,
+    Run,
+    Snapshot,
+    User,
+)
+from tests.browser import world
+from tests.people import client_of
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+Screen = tuple[str, Callable[[Page], object] | None]
+"""A page's path, and what is opened on it, if anything."""
+
+LOOKS = [("light", 360), ("dark", 1440)]
+"""Themes with widths: each theme has its contrasts, each width its layout."""
+WCAG = {
+    "resultTypes": ["violations"],
+    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa"],
+}
+# Of a modal's neighbours nothing takes the focus, and the browser itself draws a text field's caret.
+WITHOUT_RING = """() =>
+  [...document.querySelectorAll("a, button, input, select, textarea, summary, [tabindex]")]
+  .filter((one) => {
+    one.focus();
+    if (one.tabIndex < 0 || document.activeElement !== one) return false;
+    const rings = [one, one.closest("label") || one].map((each) => getComputedStyle(each));
+    return rings.every((ring) => ring.outlineStyle === "none" || parseFloat(ring.outlineWidth) < 2);
+  }).map((one) => one.outerHTML.slice(0, 100))"""
+INLINE = """(html) => [...new DOMParser().parseFromString(html, "text/html")
+  .querySelectorAll("script:not([src]), style, [style], [onclick], [onload], [onchange], [onsubmit]")]
+  .map((one) => one.outerHTML.slice(0, 100))"""
+
+
+@pytest.fixture
+def filled(campaign: Campaign, lena: User, lars: User) -> Campaign:
+    world.fill(campaign, lena, lars)
+    return campaign
+
+
+def enter(page: Page, user: User, live_server: LiveServer) -> None:
+    """Bring a session along instead of signing in: that page is tested elsewhere."""
+    key = client_of(user).cookies[settings.SESSION_COOKIE_NAME].value
+    page.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": key, "url": live_server.url}])
+
+
+def unfold(page: Page) -> None:
+    page.evaluate("document.querySelectorAll('main details').forEach((one) => { one.open = true; })")
+
+
+def press(name: str) -> Callable[[Page], None]:
+    return lambda page: page.get_by_role("button", name=name, exact=True).first.click()
+
+
+def compare_two(page: Page) -> None:
+    press("Compare two")(page)
+    page.locator("#comparison ins").first.wait_for()
+
+
+def open_sheet(page: Page) -> None:
+    if page.viewport_size == {"width": 360, "height": 740}:
+        press("Rank")(page)
+
+
+def open_menu(page: Page) -> None:
+    page.locator(".menu > summary").click()
+
+
+def see_plots(page: Page) -> None:
+    page.locator(".plots canvas").first.wait_for()
+    unfold(page)
+
+
+def labelers_screens(campaign: Campaign) -> list[Screen]:
+    own = Prompt.objects.filter(author__username="lena", sampling="sampled").latest("pk")
+    begun, answered = (
+        Ranking.objects.filter(labeler__username="lena", state=s).latest("pk")
+        for s in ("claimed", "submitted")
+    )
+    demonstration = Demonstration.objects.get(state="claimed")
+    return [
+        ("/", None),
+        ("/", open_menu),
+        ("/prompts", None),
+        (f"/prompts/{own.pk}", None),
+        (f"/write/{campaign.pk}", unfold),
+        (f"/write/{campaign.pk}?kind=use_case", None),
+        (f"/write/{campaign.pk}/few-shot", None),
+        (f"/write/{campaign.pk}/dialogues", None),
+        *[(f"/dialogues/{dialogue.pk}", unfold) for dialogue in Dialogue.objects.all()],
+        (f"/demonstrations/{demonstration.pk}", unfold),
+        (f"/rankings/{begun.pk}", open_sheet),
+        (f"/rankings/{begun.pk}", unfold),
+        (f"/rankings/{begun.pk}", press("Keys")),
+        (f"/rankings/{begun.pk}", compare_two),
+        (f"/rankings/{answered.pk}", unfold),
+        ("/account", None),
+    ]
+
+
+def researchers_screens(campaign: Campaign) -> list[Screen]:
+    tabs = ["settings", "instructions", "members", "prompts", "runs", "checkpoints", "retraining", "data"]
+    stages = ["sft", "reward", "ppo", "evaluate"]
+    return [
+        ("/", None),
+        ("/campaigns", None),
+        ("/campaigns/new", None),
+        (f"/campaigns/{campaign.pk}", see_plots),
+        *[(f"/campaigns/{campaign.pk}/{tab}", unfold) for tab in tabs],
+        (f"/campaigns/{campaign.pk}/agreement", unfold),
+        *[(f"/campaigns/{campaign.pk}/runs/start/{stage}", unfold) for stage in stages],
+        ("/runs", None),
+        *[(f"/runs/{run.pk}", see_plots if run.state == "running" else unfold) for run in Run.objects.all()],
+        ("/checkpoints", None),
+        *[(f"/checkpoints/{checkpoint.pk}", unfold) for checkpoint in Checkpoint.objects.all()],
+        (f"/snapshots/{Snapshot.objects.get().pk}", unfold),
+    ]
+
+
+def admins_screens() -> list[Screen]:
+    lars = User.objects.get(username="lars")
+    return [("/people", unfold), ("/people/new", None), (f"/people/{lars.pk}", unfold)]
+
+
+def look_at(page: Page, screens: Iterable[Screen], look: tuple[str, int]) -> list[str]:
+    """Return the faults of these screens in one theme at one width."""
+    theme, width = look
+    page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+    page.set_viewport_size({"width": width, "height": 740})
+    faults = []
+    for path, opened in screens:
+        response = page.goto(path)
+        expect(page.locator(".htmx-request")).to_have_count(0)
+        if opened:
+            opened(page)
+        named = f"{path} {getattr(opened, '__name__', '')} {theme} {width}"
+        faults += [f"{named}: {fault}" for fault in faults_of(page, response)]
+    page.goto("about:blank")
+    return faults
+
+
+def faults_of(page: Page, response: Response) -> list[str]:
+    found = Axe().run(page, options=WCAG).response["violations"]
+    faults = [
+        f"{each['id']} at {node['target']}: {node['failureSummary']}"
+        for each in found
+        for node in each["nodes"]
+    ]
+    faults += [f"inline: {each}" for each in page.evaluate(INLINE, response.text())]
+    overflow = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    if overflow > 0:
+        faults.append(f"{overflow} px wider than the window")
+    page.keyboard.press("Tab")
+    return faults + [f"no focus ring: {each}" for each in page.evaluate(WITHOUT_RING)]
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=["light-360", "dark-1440"])
+def test_the_labelers_pages_have_no_fault(
+    page: Page, filled: Campaign, lena: User, live_server: LiveServer, look: tuple[str, int]
+) -> None:
+    enter(page, lena, live_server)
+    faults = look_at(page, labelers_screens(filled), look)
+    assert not faults, "\n".join(faults)
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=["light-360", "dark-1440"])
+def test_the_researchers_and_admins_pages_have_no_fault(
+    page: Page, filled: Campaign, ada: User, live_server: LiveServer, look: tuple[str, int]
+) -> None:
+    enter(page, ada, live_server)
+    faults = look_at(page, [*researchers_screens(filled), *admins_screens()], look)
+    assert not faults, "\n".join(faults)
