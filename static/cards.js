@@ -42,7 +42,7 @@
       const raw = document.createElement("div");
       raw.className = "verbatim raw";
       raw.dir = "auto";
-      raw.textContent = card.dataset.raw;
+      raw.textContent = text.dataset.raw;
       text.append(raw);
     }
     for (const part of text.children) part.hidden = part.classList.contains("raw") !== isRaw;

@@ -179,6 +179,7 @@
   function compare() {
     const dialog = document.getElementById("compare");
     const [left, right] = dialog.querySelectorAll("select");
+    for (const side of [left, right]) side.replaceChildren(...letters.map((letter) => new Option(letter)));
     left.value = current;
     right.value = after(current)[0];
     dialog.showModal();
@@ -244,10 +245,12 @@
   }
 
   function escape(target) {
+    const held = target.closest(".output");
     const open = target.closest("details[open]");
-    if (isTyping(target)) (target.closest(".output") || target).focus();
+    if (isTyping(target)) { target.blur(); held?.focus(); }
     else if (open) { open.open = false; open.firstElementChild.focus(); }
-    else { setSheet(false); goToCard(current); }
+    else if (board.contains(target)) goToCard(current);
+    else setSheet(false);
   }
 
   function pressed(event) {
