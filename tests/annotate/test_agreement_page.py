@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from annotate.actions.imports import import_by_name
 from annotate.models import Campaign, Prompt, Ranking, User
@@ -22,14 +23,14 @@ RANKS = {"lena": [1, 2, 3, 4], "lars": [1, 3, 2, 4]}
 
 
 def ranked(prompt: Prompt, labeler: User, ranks: list[int], **fields: Any) -> Ranking:
-    """Judge the prompt's completions, shown in reverse order."""
+    """Judge the prompt's completions: lars saw them in their own order, everyone else in reverse."""
     at = datetime(2022, 3, 4, 12, tzinfo=UTC)
     facts = {"slot": prompt.rankings.count(), "state": "submitted", "submitted_at": at, "seconds": 40.0}
     ranking = Ranking.objects.create(prompt=prompt, labeler=labeler, **facts | fields)
     for completion, rank in zip(prompt.completions.all(), ranks, strict=True):
         ranking.ranked_completions.create(
             completion=completion,
-            place=3 - completion.place,
+            place=completion.place if labeler.username == "lars" else 3 - completion.place,
             rank=rank,
             rating=8 - rank,
             flags=["opinion", "sexual"] if rank == 4 else [],
@@ -92,14 +93,15 @@ def test_unfinished_answers_and_other_campaigns_do_not_count(judged: Campaign, l
     before = by_command(judged)
     other = Campaign.objects.create(name="Elsewhere")
     ranked(sampled_prompt(other), lena, [4, 3, 2, 1])
-    ranked(sampled_prompt(judged), lena, [4, 3, 2, 1], state="skipped", slot=None)
+    draft = {"state": "claimed", "submitted_at": None, "lease_until": timezone.now()}
+    ranked(sampled_prompt(judged), lena, [4, 3, 2, 1], **draft)
     assert by_command(judged) == before
 
 
 def test_places_count_only_where_someone_was_shown_them(judged: Campaign) -> None:
-    # Shown in reverse: lena never chose the earlier one, lars once in his six comparisons.
+    # Lena saw the best last and never chose the earlier one; lars chose it in five of his six comparisons.
     shown = by_command(judged)["earlier_chosen"]
-    assert (shown["value"], shown["count"]) == (pytest.approx(1 / 12), 144)
+    assert (shown["value"], shown["count"]) == (pytest.approx(5 / 12), 144)
     Ranking.objects.update(source_id="from a file")
     assert by_command(judged)["earlier_chosen"]["count"] == 0
 
