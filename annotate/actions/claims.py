@@ -45,9 +45,9 @@ def claim_next(
     begin: Callable[[C], None] | None = None,
 ) -> C | None:
     """Return what a labeler does next: their own unfinished claims first. None if nothing is left."""
-    if claim := go_on_with(own, campaign):
-        return claim
-    return handing_out.take(own.filter(state=ClaimState.CLAIMED), wanted, campaign, labeler, begin)
+    # Taking a new one first, since it takes none from who has begun: mostly that is all there is to ask.
+    claim = handing_out.take(unfinished(own, campaign), wanted, campaign, labeler, begin)
+    return claim or go_on_with(own, campaign)
 
 
 def go_on_with(own: QuerySet[C], campaign: Campaign) -> C | None:

@@ -58,12 +58,11 @@ def take(
     labeler: User,
     begin: Callable[[C], None] | None = None,
 ) -> C | None:
-    """Return a new claim on the first wanted prompt; None if nothing is left.
+    """Return a new claim on the first wanted prompt; None if nothing is left, or where `own` has one already.
 
-    Prompts that others wrote come first. Where one of `own` claims is there already, that one is returned.
-    `begin` completes a new claim in the same transaction.
+    Prompts that others wrote come first. `begin` completes a new claim in the same transaction.
     """
-    # The second of two clicks waits for the first, then finds its claim.
+    # The second of two clicks waits for the first one's claim, and sees it.
     wanted = wanted.filter(~Exists(own))
     for prompts in (wanted.exclude(author=labeler), wanted.filter(author=labeler)):
         # First past what others hold for a moment.
@@ -74,7 +73,7 @@ def take(
             held = prompts.filter(pk=pk)
             if claim := _take_first(own.model, held, campaign, labeler, begin, skip_locked=False):
                 return claim
-    return own.first()
+    return None
 
 
 @transaction.atomic

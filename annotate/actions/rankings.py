@@ -1,7 +1,7 @@
 """Writing rankings: claiming a prompt, keeping the draft, submitting the answer."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from django.db import connection, transaction
@@ -74,7 +74,7 @@ def claim_prompt(prompt: Prompt, labeler: User) -> Ranking | None:
     """Return this labeler's ranking of this prompt, a new one if need be; None if it takes no more."""
     own = Ranking.objects.filter(labeler=labeler, prompt=prompt)
     wanted = rankable(prompt.campaign, labeler).filter(pk=prompt.pk)
-    return handing_out.take(own, wanted, prompt.campaign, labeler, show_in_random_order)
+    return handing_out.take(own, wanted, prompt.campaign, labeler, show_in_random_order) or own.first()
 
 
 def owned(campaign: Campaign, labeler: User) -> QuerySet[Ranking]:
@@ -133,7 +133,7 @@ def submit(ranking: Ranking, answer: Answer) -> None:
     held.save(update_fields=[*answers.SUBMITTED, "notes"])
 
 
-def stored(ranking: Ranking, rows: list[RankedCompletion]) -> Answer:
+def stored(ranking: Ranking, rows: Sequence[RankedCompletion]) -> Answer:
     """Return the answer as the rows have it."""
     judgements = {row.letter: Judgement(row.rank, row.rating, tuple(row.flags), row.notes) for row in rows}
     return Answer(judgements, ranking.notes, tuple(ranking.prompt_flags), ranking.seconds)

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from django.db.models import F
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -84,12 +85,9 @@ def ahead(request: SignedInRequest, pk: int) -> HttpResponse:
 def page(
     request: SignedInRequest, ranking: Ranking, answer: Answer | None = None, error: Refused | None = None
 ) -> HttpResponse:
-    rows = list(ranking.ranked_completions.select_related("completion"))
+    rows = list(ranking.ranked_completions.annotate(text=F("completion__text")))
     answer = answer or rankings.stored(ranking, rows)
-    outputs = [
-        Output(row.letter, row.completion.text, answer.judgements.get(row.letter, Judgement()))
-        for row in rows
-    ]
+    outputs = [Output(row.letter, row.text, answer.judgements.get(row.letter, Judgement())) for row in rows]
     context = desk.shared_context(WORK, ranking, error) | {
         "outputs": outputs,
         "ranks": range(1, len(outputs) + 1),
