@@ -13,6 +13,7 @@
   const person = () => document.body.dataset.person;
   const keyOf = (form) => `podium-draft:${person()}:${form.dataset.draft}`;
   const typed = (form) => [...new FormData(form)].filter(([name]) => !NOT_TYPED.includes(name));
+  const words = (entries) => JSON.stringify(entries.filter(([name]) => name !== "seconds"));
   const baseOf = (form) => (form.elements.drafted ? form.elements.drafted.value : "");
 
   // A browser may forbid storage, or have no room left.
@@ -58,9 +59,10 @@
     let timer = 0;
     let version = 0;
     let isOnlyHere = false;
+    let isPushing = false;
 
-    function say(words, isSignedOut = false) {
-      status.textContent = words;
+    function say(sentence, isSignedOut = false) {
+      status.textContent = sentence;
       signIn.hidden = !isSignedOut;
     }
 
@@ -78,6 +80,9 @@
     }
 
     async function push(isLeaving = false) {
+      // One after the other, so that each knows the name of the draft before it.
+      if (isPushing && !isLeaving) return later(PAUSE);
+      isPushing = true;
       const pushed = version;
       clearTimeout(timer);
       timer = 0;
@@ -90,6 +95,7 @@
       } catch {
         retry(isOnlyHere ? status.dataset.nowhere : status.dataset.local);
       }
+      isPushing = false;
     }
 
     async function hear(answer, pushed) {
@@ -101,8 +107,8 @@
       } else retry(status.dataset.local);
     }
 
-    function retry(words, isSignedOut = false) {
-      say(words, isSignedOut);
+    function retry(sentence, isSignedOut = false) {
+      say(sentence, isSignedOut);
       later(RETRY);
     }
 
@@ -124,6 +130,7 @@
         say(status.dataset.restored);
         later(PAUSE);
       };
+      if (words(entries) === words(typed(form))) return forget();
       if (base === baseOf(form)) return bringBack();
       say(status.dataset.newer);
       older.hidden = false;

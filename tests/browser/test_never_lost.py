@@ -1,6 +1,6 @@
 """Nothing typed is ever lost, and no blank moment between two items: in a real browser."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.sessions.models import Session
@@ -51,6 +51,14 @@ def completion(page: Page, text: str) -> None:
 
 def submit(page: Page) -> None:
     page.get_by_role("button", name="Submit").click()
+
+
+def wait_for_draft(page: Page, text: str) -> None:
+    for _ in range(200):
+        if Demonstration.objects.filter(text=text).exists():
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError(f"the draft “{text}” never reached the server")
 
 
 def saved(page: Page) -> None:
@@ -195,6 +203,16 @@ def test_a_tab_that_was_overtaken_says_so(write: Page, context: BrowserContext) 
     expect(write.get_by_text("It replaced a newer one, from another tab or device.")).to_be_visible()
 
 
+def test_leaving_at_once_and_coming_back_is_no_conflict(write: Page) -> None:
+    address = write.url
+    completion(write, "Off I go")
+    write.goto("/")
+    wait_for_draft(write, "Off I go")
+    write.goto(address)
+    expect(write.get_by_label("Your completion")).to_have_value("Off I go")
+    expect(write.get_by_text("A newer draft")).to_be_hidden()
+
+
 def test_words_kept_before_a_newer_draft_wait_for_a_click(write: Page, context: BrowserContext) -> None:
     context.set_offline(True)
     completion(write, "Kept here")
@@ -310,8 +328,12 @@ def test_a_long_draft_reaches_the_server(write: Page) -> None:
 
 
 def test_the_time_worked_is_shown_and_stops_without_a_sign_of_life(write: Page) -> None:
-    write.clock.install()
+    noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    write.clock.install(time=noon)
     write.reload()
+    write.clock.pause_at(noon + timedelta(hours=1))
+    write.evaluate("document.querySelector('[name=seconds]').value = 0")
+    write.get_by_label("Your completion").press("E")
     write.clock.run_for(45_000)
     expect(write.locator("[data-clock]")).to_have_text("0:45")
     write.clock.run_for(60_000)
