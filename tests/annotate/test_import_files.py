@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 
 from annotate.actions.imports import import_by_name, import_file
 from annotate.errors import Invalid
@@ -162,3 +163,14 @@ def test_the_command_says_what_it_did_and_what_is_wrong(
 def test_an_empty_file_is_refused(campaign: Campaign) -> None:
     with pytest.raises(Invalid, match="The file has no rows"):
         bring(campaign, "prompts")
+
+
+def test_the_planner_learns_of_a_big_file(
+    campaign: Campaign, django_capture_on_commit_callbacks: Any
+) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE annotate_prompt")
+        with django_capture_on_commit_callbacks(execute=True):
+            bring(campaign, "prompts", *({"id": f"p{number}", "prompt": PROMPT} for number in range(500)))
+        cursor.execute("SELECT reltuples FROM pg_class WHERE oid = 'annotate_prompt'::regclass")
+        assert cursor.fetchone() == (500,)
