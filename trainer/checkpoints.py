@@ -73,7 +73,7 @@ def begin(partial: Path, stage: str, config: Mapping[str, object], inputs: Mappi
             f"{partial}: begun with another config or other inputs; "
             "delete it to start afresh, or name another --out"
         )
-    _write_json(file, wanted)
+    write_json(file, wanted)
 
 
 def _without_paths(facts: dict[str, dict[str, dict[str, str]]]) -> dict[str, object]:
@@ -86,11 +86,12 @@ def describe(partial: Path, kind: str, result: Mapping[str, object]) -> None:
     begun = json.loads((partial / "stage.json").read_text())
     parent = begun["inputs"].get("policy", {}).get("path")
     facts = {"kind": kind, **begun, "parent": parent, "result": dict(result)}
-    _write_json(partial / "podium.json", facts)
+    write_json(partial / "podium.json", facts)
     (partial / "stage.json").unlink()
 
 
-def _write_json(path: Path, value: object) -> None:
+def write_json(path: Path, value: object) -> None:
+    """Replace a file whole."""
     beside = path.with_suffix(".new")
     beside.write_text(json.dumps(value, indent=2) + "\n")
     beside.replace(path)

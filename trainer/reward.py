@@ -1,8 +1,8 @@
 """The reward stage: a reward model from rankings (InstructGPT, section 3.5)."""
 
+import json
 import logging
 import random
-import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -73,15 +73,20 @@ def _by_labeler_group(
 ) -> dict[str, object]:
     """Return held-out accuracy on labelers a model learned from, and on labelers it never saw.
 
-    Each group of labelers is judged by a model trained on the others, as in the paper's section 4.1.
+    Each group of labelers is judged by a model trained on the others, as in the paper's section 4.1. What was
+    found is kept with the saved state, so that a killed run need not find it again.
     """
+    kept = partial / "state" / "labeler_groups.json"
+    if kept.exists():
+        found: dict[str, object] = json.loads(kept.read_text())
+        return found
     groups = labeler_groups([*train_rows, *valid_rows], config.labeler_folds, config.seed)
     seen: list[Scored] = []
     unseen: list[Scored] = []
     for number, group in enumerate(groups, start=1):
         logging.info("fold %d of %d: %d labelers left out", number, len(groups), len(group))
-        folder = partial / f"fold-{number}"
-        folder.mkdir(exist_ok=True)
+        folder = partial / "state" / f"fold-{number}"
+        folder.mkdir(parents=True, exist_ok=True)
         train = _judged([row for row in train_rows if row.labeler not in group], tokenizer, config)
         if not train:
             raise BadInput(f"labeler_folds: fold {number} leaves no comparison to train on; take fewer folds")
@@ -91,9 +96,9 @@ def _by_labeler_group(
         for scored, is_seen in ((seen, True), (unseen, False)):
             rows = [row for row in valid_rows if (row.labeler not in group) == is_seen]
             scored += learner.scored(_judged(rows, tokenizer, config))
-    for number in range(1, len(groups) + 1):
-        shutil.rmtree(partial / f"fold-{number}")
-    return {"seen_labelers": figures(seen), "unseen_labelers": figures(unseen)}
+    found = {"seen_labelers": figures(seen), "unseen_labelers": figures(unseen)}
+    checkpoints.write_json(kept, found)
+    return found
 
 
 def labeler_groups(rows: Sequence[Ranking], count: int, seed: int) -> list[set[str | None]]:

@@ -36,8 +36,10 @@ def test_accuracy_is_shown_by_which_completion_is_the_longer() -> None:
 @pytest.mark.checklist(16)
 def test_calibration_holds_what_was_predicted_against_what_was_right() -> None:
     lead = math.log(0.75 / 0.25)  # sigma of it is 0.75, the middle of the third fifth
-    found = [Judgement(lead, 1)] * 3 + [Judgement(-lead, 1)] + [Judgement(1000.0, 1)]
-    middle, last = calibration(found)
+    less = math.log(0.65 / 0.35)  # in the second fifth
+    found = [Judgement(lead, 1)] * 3 + [Judgement(-lead, 1), Judgement(less, 1), Judgement(1000.0, 1)]
+    second, middle, last = calibration(found)
+    assert second == pytest.approx({"predicted": 0.65, "accuracy": 1.0, "comparisons": 1})
     assert middle == pytest.approx({"predicted": 0.75, "accuracy": 0.75, "comparisons": 4})
     assert last == pytest.approx({"predicted": 1.0, "accuracy": 1.0, "comparisons": 1})
     flat = JudgedPrompt([5], [[6, 1], [7, 1]], [(0, 1)])

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from trainer import judged_scores
+from trainer import checkpoints, judged_scores
 from trainer.config import RewardConfig
 from trainer.data import BadInput, Demonstration, Ranking, read_rankings
 from trainer.judged_scores import plain_scores, shares_prompt
@@ -227,18 +227,31 @@ def test_each_labeler_is_in_one_group() -> None:
 
 
 @pytest.mark.checklist(16)
-def test_labelers_left_out_are_judged_by_a_model_of_the_others(tiny_policy: Path, tmp_path: Path) -> None:
+def test_labelers_left_out_are_judged_by_a_model_of_the_others(
+    tiny_policy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_json = checkpoints.write_json
+
+    def write_and_leave(path: Path, value: object) -> None:
+        write_json(path, value)
+        if path.name == "labeler_groups.json":
+            raise KeyboardInterrupt
+
     # Two groups that hold the opposite of each other: a model of one is wrong about the other.
     rows = [ranking(i) | {"labeler": "ab"[i % 2], "split": "valid" if i < 4 else "train"} for i in range(20)]
     for odd in rows[1::2]:
         odd["ranks"] = [5 - rank for rank in odd["ranks"]]
     (tmp_path / "two.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     changes = {"labeler_folds": 2, "epochs": 8, "batch_size": 4}
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(checkpoints, "write_json", write_and_leave)
+        one_step(tiny_policy, tmp_path / "two.jsonl", tmp_path / "rm", **changes)
+    monkeypatch.delattr("trainer.reward.labeler_groups")  # what was found is not looked for again
     one_step(tiny_policy, tmp_path / "two.jsonl", tmp_path / "rm", **changes)
     result = facts(tmp_path / "rm")
     assert result["seen_labelers"]["accuracy"] > 0.9 > 0.1 > result["unseen_labelers"]["accuracy"]
     assert result["unseen_labelers"]["prompts"] == result["seen_labelers"]["prompts"] == 4
-    assert not list((tmp_path / "rm").glob("fold-*"))
+    assert not (tmp_path / "rm/state").exists()
 
 
 @pytest.mark.checklist(14)
