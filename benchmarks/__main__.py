@@ -17,12 +17,13 @@ def main(names: list[str]) -> int:
     django.setup()
     from django.core.management import call_command
 
-    from benchmarks import claims_race, desk, rows
+    from benchmarks import claims_race, desk, desk_bytes, rows
 
     call_command("collectstatic", verbosity=0, interactive=False)
     benchmarks = {
         "desk-next": desk.next_item,
         "desk-submit": desk.submit,
+        "desk-bytes": desk_bytes.visits,
         "claims-race": claims_race.race,
     }
     if not names:

@@ -19,6 +19,10 @@ from annotate.models import (
     User,
 )
 
+LEAVE = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
 LABELERS = 20
 LABELERS_PER_PROMPT = 3
 DONE_K = 4
@@ -45,6 +49,8 @@ def database() -> Iterator[None]:
     try:
         yield
     finally:
+        with connection.cursor() as cursor:
+            cursor.execute(LEAVE)
         connection.creation.destroy_test_db(before, verbosity=0)
 
 
