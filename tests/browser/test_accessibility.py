@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
-from playwright.sync_api import Page, Response, expect
+from playwright.sync_api import BrowserContext, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from annotate.models import (
@@ -16,6 +16,7 @@ from annotate.models import (
     Checkpoint,
     Demonstration,
     Dialogue,
+    Promotion,
     Prompt,
     Ranking,
     Run,
@@ -23,7 +24,8 @@ from annotate.models import (
     User,
 )
 from tests.browser import world
-from tests.people import client_of
+from tests.people import PASSWORD, client_of
+from tests.rows import promoted_policy
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -47,7 +49,23 @@ WITHOUT_RING = """() =>
   }).map((one) => one.outerHTML.slice(0, 100))"""
 INLINE = """(html) => [...new DOMParser().parseFromString(html, "text/html")
   .querySelectorAll("script:not([src]), style, [style], [onclick], [onload], [onchange], [onsubmit]")]
-  .map((one) => one.outerHTML.slice(0, 100))"""
+  .map((one) => "inline: " + one.outerHTML.slice(0, 100))"""
+# Which side of its block the last line of a text begins at; chips have room for no line of their own.
+SIDES = """(text) => {
+  const walk = document.createTreeWalker(document.querySelector("dialog[open], main"), NodeFilter.SHOW_TEXT);
+  const sides = [];
+  while (walk.nextNode()) {
+    const block = walk.currentNode.parentElement.closest("p, li, div, textarea, .chip");
+    const at = walk.currentNode.data.indexOf(text);
+    if (at < 0 || block.matches("textarea, .chip") || !block.checkVisibility()) continue;
+    const range = document.createRange();
+    range.setStart(walk.currentNode, at);
+    range.setEnd(walk.currentNode, at + text.length);
+    const line = [...range.getClientRects()].at(-1), box = block.getBoundingClientRect();
+    sides.push(box.right - line.right < line.left - box.left ? "right" : "left");
+  }
+  return sides;
+}"""
 
 
 @pytest.fixture
@@ -72,7 +90,7 @@ def press(name: str) -> Callable[[Page], None]:
 
 def compare_two(page: Page) -> None:
     press("Compare two")(page)
-    page.locator("#comparison ins").first.wait_for()
+    page.locator("#comparison .compared").wait_for()
 
 
 def open_sheet(page: Page) -> None:
@@ -147,24 +165,23 @@ def look_at(page: Page, screens: Iterable[Screen], look: tuple[str, int]) -> lis
     page.set_viewport_size({"width": width, "height": 740})
     faults = []
     for path, opened in screens:
-        response = page.goto(path)
+        inline = page.evaluate(INLINE, page.goto(path).text())
         expect(page.locator(".htmx-request")).to_have_count(0)
         if opened:
             opened(page)
         named = f"{path} {getattr(opened, '__name__', '')} {theme} {width}"
-        faults += [f"{named}: {fault}" for fault in faults_of(page, response)]
+        faults += [f"{named}: {fault}" for fault in [*inline, *faults_of(page)]]
     page.goto("about:blank")
     return faults
 
 
-def faults_of(page: Page, response: Response) -> list[str]:
+def faults_of(page: Page) -> list[str]:
     found = Axe().run(page, options=WCAG).response["violations"]
     faults = [
         f"{each['id']} at {node['target']}: {node['failureSummary']}"
         for each in found
         for node in each["nodes"]
     ]
-    faults += [f"inline: {each}" for each in page.evaluate(INLINE, response.text())]
     overflow = page.evaluate("document.documentElement.scrollWidth - innerWidth")
     if overflow > 0:
         faults.append(f"{overflow} px wider than the window")
@@ -188,3 +205,88 @@ def test_the_researchers_and_admins_pages_have_no_fault(
     enter(page, ada, live_server)
     faults = look_at(page, [*researchers_screens(filled), *admins_screens()], look)
     assert not faults, "\n".join(faults)
+
+
+def ask_without_token(page: Page) -> None:
+    page.get_by_label("Username").fill("lena")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.context.clear_cookies()
+    press("Sign in")(page)
+    page.get_by_role("heading", name="That was not allowed").wait_for()
+
+
+def chat_without_policy(page: Page) -> None:
+    Promotion.objects.all().delete()
+    press("Begin a chat")(page)
+    page.get_by_role("heading", name="Not done").wait_for()
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=["light-360", "dark-1440"])
+def test_signing_in_and_refusals_have_no_fault(
+    context: BrowserContext, campaign: Campaign, lena: User, live_server: LiveServer, look: tuple[str, int]
+) -> None:
+    # Not the usual page, on which a 404 is an error.
+    page = context.new_page()
+    faults = look_at(page, [("/sign-in", None), ("/sign-in", ask_without_token)], look)
+    enter(page, lena, live_server)
+    promoted_policy(campaign)
+    chat = (f"/write/{campaign.pk}/dialogues", chat_without_policy)
+    faults += look_at(page, [("/nothing-here", None), ("/", None), ("/prompts", None), chat], look)
+    assert not faults, "\n".join(faults)
+
+
+def test_chinese_pages_say_so_and_fit_a_phone(
+    page: Page, filled: Campaign, lena: User, ada: User, live_server: LiveServer
+) -> None:
+    page.set_viewport_size({"width": 360, "height": 740})
+    chosen = {"name": settings.LANGUAGE_COOKIE_NAME, "value": "zh-hans", "url": live_server.url}
+    page.context.add_cookies([chosen])
+    for user, screens in ((lena, labelers_screens(filled)), (ada, researchers_screens(filled))):
+        enter(page, user, live_server)
+        for path in {path: None for path, _opened in screens}:
+            page.goto(path)
+            assert page.locator("html").get_attribute("lang") == "zh-hans", f"{path} says another language"
+            assert page.evaluate("document.documentElement.scrollWidth") == 360, f"{path} is too wide"
+    page.goto("about:blank")
+
+
+def test_right_to_left_text_runs_from_the_right_on_the_desk(
+    page: Page, filled: Campaign, lena: User, live_server: LiveServer
+) -> None:
+    enter(page, lena, live_server)
+    page.set_viewport_size({"width": 1920, "height": 900})
+    ranking = Ranking.objects.get(state="claimed")
+    page.goto(f"/rankings/{ranking.pk}")
+    assert page.evaluate(SIDES, world.ARABIC) == ["right"] * 3, "in the prompt and in two outputs"
+    assert page.evaluate(SIDES, world.HEBREW) == ["right"] * 2
+    assert page.evaluate(SIDES, "in two more languages:") == ["left"]
+    chip = page.locator(".chip > span", has_text=world.HEBREW[:20])
+    assert chip.first.evaluate("(words) => getComputedStyle(words).direction") == "rtl"
+    compare_two(page)
+    letters = {
+        row.completion.text: row.letter for row in ranking.ranked_completions.select_related("completion")
+    }
+    page.get_by_label("Left").select_option(letters[world.MIXED])
+    page.get_by_label("Right").select_option(letters[world.HEBREW])
+    expect(page.locator("#comparison").get_by_text("in two more languages:")).to_be_visible()
+    # The marks of differences cut its line into several.
+    assert set(page.evaluate(SIDES, world.HEBREW.split()[0])) == {"right"}
+    assert set(page.evaluate(SIDES, "languages")) == {"left"}
+    page.goto("about:blank")
+
+
+def test_right_to_left_text_runs_from_the_right_where_it_is_written(
+    page: Page, filled: Campaign, lena: User, live_server: LiveServer
+) -> None:
+    enter(page, lena, live_server)
+    page.goto(f"/demonstrations/{Demonstration.objects.get(state='claimed').pk}")
+    assert page.evaluate(SIDES, world.ARABIC) == ["right"] * 2, "in the prompt and in the suggestion"
+    area = page.get_by_label("Your completion")
+    assert area.evaluate("(area) => getComputedStyle(area).direction") == "rtl"
+    both, chat = (Dialogue.objects.get(mode=mode, state="open") for mode in ("both_sides", "chat"))
+    page.goto(f"/dialogues/{both.pk}")
+    assert page.evaluate(SIDES, world.HEBREW) == ["right"]
+    page.goto(f"/dialogues/{chat.pk}")
+    assert page.evaluate(SIDES, world.ARABIC) == ["right"] * 2
+    assert page.evaluate(SIDES, "in two more languages:") == ["left"]
+    page.goto("about:blank")

@@ -45,7 +45,7 @@ TALK = [
     {"role": "system", "content": "Be brief."},
     {"role": "user", "content": "What is a mill?"},
     {"role": "assistant", "content": "A place where wheat is **ground**."},
-    {"role": "user", "content": f"How does it work? {ARABIC}"},
+    {"role": "user", "content": f"How does it work?\n{ARABIC}"},
 ]
 
 
