@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import OuterRef, Q, Subquery
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from annotate.models.campaigns import Campaign, Instructions
 from annotate.models.demonstrations import Demonstration
@@ -19,7 +20,7 @@ class DialogueMode(models.TextChoices):
 
 
 class DialogueState(models.TextChoices):
-    OPEN = "open", _("Open")
+    OPEN = "open", pgettext_lazy("a dialogue", "Open")
     FINISHED = "finished", _("Finished")
     DROPPED = "dropped", _("Dropped")
 
