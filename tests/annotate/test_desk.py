@@ -315,8 +315,8 @@ def test_a_submit_and_the_next_page_take_few_queries(
     whole = {f"{name}-{letter}": "1" for letter in "ABCD" for name in ("rank", "rating")}
     with CaptureQueriesContext(connection) as submit:
         client.post(f"/rankings/{ranking.pk}/submit", whole, headers=FETCHED)
-    assert len(asked(ahead)) <= 14, asked(ahead)
-    assert len(asked(submit)) <= 10, asked(submit)
+    assert len(asked(ahead)) <= 9, asked(ahead)
+    assert len(asked(submit)) <= 8, asked(submit)
 
 
 def asked(queries: CaptureQueriesContext) -> list[str]:
