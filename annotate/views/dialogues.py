@@ -15,7 +15,7 @@ from annotate.actions import dialogues
 from annotate.errors import Invalid, Refused
 from annotate.forms import as_written, seconds
 from annotate.models import Dialogue, DialogueMode, DialogueState, Suggestion
-from annotate.views.suggestions import begun_from, fragment
+from annotate.views.suggestions import begun_from, fragment, is_known
 
 DIALOGUES_A_PAGE = 50
 
@@ -56,6 +56,8 @@ def turn(request: SignedInRequest, pk: int, place: int) -> HttpResponse:
     found = next((turn for turn in dialogues.turns_of(dialogue) if turn.place == place), None)
     if found is None:
         raise Http404
+    if is_known(request, found.suggestion):
+        return HttpResponse(status=204)
     return render(request, "dialogues/_message.html", {"dialogue": dialogue, "turn": found})
 
 

@@ -23,7 +23,13 @@ def suggest_completion(request: SignedInRequest, demonstration_pk: int) -> HttpR
 @require_safe
 def suggestion(request: SignedInRequest, pk: int) -> HttpResponse:
     """One suggestion for the page that waits for it."""
-    return fragment(request, access.suggestion(request.user, pk))
+    suggestion = access.suggestion(request.user, pk)
+    return HttpResponse(status=204) if is_known(request, suggestion) else fragment(request, suggestion)
+
+
+def is_known(request: SignedInRequest, suggestion: Suggestion | None) -> bool:
+    """Tell whether the page shows this state already: what is not swapped, nobody hears again."""
+    return suggestion is not None and request.GET.get("state") == suggestion.state
 
 
 def fragment(request: SignedInRequest, suggestion: Suggestion) -> HttpResponse:

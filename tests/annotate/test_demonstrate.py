@@ -101,8 +101,9 @@ def test_a_suggestion_is_watched_until_it_is_there(
     waiting = client.get(url).content.decode()
     assert 'hx-trigger="every 1s"' in waiting
     assert "Being written" in waiting
+    assert client.get(f"{url}?state=running").status_code == 204
     Suggestion.objects.update(state="done")
-    for page in (url, f"/demonstrations/{demonstration.pk}"):
+    for page in (f"{url}?state=running", f"/demonstrations/{demonstration.pk}"):
         shown = client.get(page).content.decode()
         assert "The <em>Rhone</em>." in shown
         assert POLICY_NAME not in shown

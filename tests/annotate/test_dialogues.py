@@ -180,9 +180,10 @@ def test_the_policy_answers_each_message_of_a_chat(client: Client, chat: Dialogu
     say(client, chat, 0, "Hi")
     waiting = client.get(f"/dialogues/{chat.pk}/turns/1").content.decode()
     assert 'hx-trigger="every 1s"' in waiting
+    assert client.get(f"/dialogues/{chat.pk}/turns/1?state=queued").status_code == 204
     assert say(client, chat, 2, "Are you there?") == 409
     write_suggestion("**Hello**")
-    answered = client.get(f"/dialogues/{chat.pk}/turns/1").content.decode()
+    answered = client.get(f"/dialogues/{chat.pk}/turns/1?state=queued").content.decode()
     assert "<strong>Hello</strong>" in answered
     assert "hx-trigger" not in answered
     assert say(client, chat, 2, "A river?") == 302
