@@ -154,6 +154,7 @@
 
   function fill() {
     const ratings = [...new Set(letters.map(ratingOf).filter(Boolean))].sort().reverse();
+    if (!ratings.length) return;
     const ranks = letters.map(rankOf);
     for (const letter of letters) rankField(letter).value = ratings.indexOf(ratingOf(letter)) + 1 || "";
     before = ranks;
