@@ -1,12 +1,15 @@
 """Scores and values: where they are read, and that a shared prompt changes nothing."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 
+from trainer.data import BadInput
 from trainer.reward_model import (
     RewardModel,
+    load_judge,
     load_reward_model,
     new_reward_model,
     pad_completions,
@@ -78,6 +81,18 @@ def test_values_stand_before_each_completion_token(model: RewardModel) -> None:
     values = model.values(batch)
     assert torch.allclose(values[1, :2], expected, atol=1e-5)
     assert values[1, 2].item() == 0
+
+
+def test_a_judge_that_reads_other_tokens_is_refused(
+    tiny_policy: Path, tiny_reward_model: Path, tmp_path: Path
+) -> None:
+    other = shutil.copytree(tiny_reward_model, tmp_path / "other")
+    assert not load_judge(other, load_tokenizer(tiny_policy)).head.weight.requires_grad
+    tokenizer = load_tokenizer(other)
+    tokenizer.add_tokens(["one more"])
+    tokenizer.save_pretrained(other)
+    with pytest.raises(BadInput, match="other: has another tokenizer than the policy"):
+        load_judge(other, load_tokenizer(tiny_policy))
 
 
 @pytest.mark.checklist(9)
