@@ -110,7 +110,7 @@ def test_a_replaced_answer_becomes_a_revision_and_a_repeated_one_does_not(
     assert (revision.ranking, revision.submitted_at) == (ranking, first)
     assert (revision.answer["notes"], revision.answer["prompt_flags"]) == ("Hard.", ["ambiguous"])
     page = client.get(f"/rankings/{ranking.pk}").content.decode()
-    assert "B is first, A and D tie for second, C is fourth." in page
+    assert "B is first, A and D tie for second, C is fourth" in page
     assert "A 5, B 6, C 1, D 5" in page
 
 
