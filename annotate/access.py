@@ -72,7 +72,7 @@ def prompt(user: User, pk: int) -> Prompt:
 
 def ranking(user: User, pk: int) -> Ranking:
     """Return a ranking of this person's own: nobody judges in another's name."""
-    own = Ranking.objects.filter(labeler=user).select_related("prompt__campaign", "instructions")
+    own = Ranking.objects.filter(labeler=user).select_related("prompt__campaign")
     return get_object_or_404(own, pk=pk)
 
 
