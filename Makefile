@@ -5,7 +5,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 
-.PHONY: setup run test lint rehearse clean
+.PHONY: setup run test lint rehearse bench clean
 
 setup: $(STAMP)
 
@@ -34,6 +34,10 @@ lint: setup
 
 rehearse: setup
 	@$(RUN) manage.py rehearse
+
+bench: setup
+	@sh tests/browser/install_chromium.sh
+	@$(RUN) -m benchmarks all
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

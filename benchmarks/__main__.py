@@ -1,4 +1,4 @@
-"""Run benchmarks by name: `python -m benchmarks [NAME ...]`; without a name it lists them."""
+"""Run benchmarks: `python -m benchmarks NAME ...`, or `all`; without a name it lists them."""
 
 import json
 import os
@@ -28,6 +28,7 @@ def main(names: list[str]) -> int:
     }
     if not names:
         print("\n".join(benchmarks))
+        return 0
     if unknown := set(names) - {*benchmarks, "all"}:
         print(f"There is no benchmark {', '.join(sorted(unknown))}.", file=sys.stderr)
         return 2
