@@ -40,6 +40,8 @@ def compared(ours: float, peer: float, unit: str) -> dict[str, object]:
         "unit": unit,
         "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
         "machine": machine(),
+        # Other work on the same cores empties their caches: then CPU time is a multiple of what it is alone.
+        "load": round(os.getloadavg()[0], 1),
     }
 
 
