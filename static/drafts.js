@@ -9,6 +9,7 @@
   const NOT_TYPED = ["csrfmiddlewaretoken", "drafted"];
   let keepers = [];
   let isSubmitting = false;
+  let isLeavingPage = false;
 
   const person = () => document.body.dataset.person;
   const keyOf = (form) => `podium-draft:${person()}:${form.dataset.draft}`;
@@ -66,10 +67,14 @@
       signIn.hidden = !isSignedOut;
     }
 
-    function store() {
-      version += 1;
+    function remember() {
       const text = JSON.stringify({ base: baseOf(form), entries: typed(form) });
       isOnlyHere = attempt(() => { localStorage.setItem(key, text); return false; }, true);
+    }
+
+    function store() {
+      version += 1;
+      remember();
       if (isOnlyHere) say(status.dataset.nowhere);
       later(PAUSE);
     }
@@ -114,7 +119,9 @@
 
     function saved(headers, pushed) {
       if (form.elements.drafted) form.elements.drafted.value = headers.get("Podium-Draft");
-      if (pushed === version) forget();
+      // What was typed meanwhile goes on from the draft just saved. The next page may have been made before it.
+      if (pushed !== version) remember();
+      else if (!isLeavingPage) forget();
       say(headers.has("Podium-Draft-Replaced") ? status.dataset.replaced : status.dataset.saved);
     }
 
@@ -183,6 +190,7 @@
   });
   window.addEventListener("online", () => { for (const keeper of keepers) keeper.flush(false); });
   window.addEventListener("beforeunload", (event) => {
+    isLeavingPage = true;
     if (!isSubmitting && keepers.some((keeper) => keeper.isAtRisk())) event.preventDefault();
   });
   document.addEventListener("podium:shown", begin);
