@@ -96,7 +96,7 @@ def let_run(campaign: Campaign) -> tuple[list[Said], int]:
                 if client.process.exitcode == -signal.SIGKILL:
                     running.append(start(campaign, client.labeler))
         if killed < len(said) // ONE_KILLED_IN and running:
-            os.kill(random.choice(running).process.pid, signal.SIGKILL)
+            random.choice(running).process.kill()
             killed += 1
             claims.release_stale_claims()
     return said, killed
