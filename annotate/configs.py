@@ -12,7 +12,7 @@ from jsonschema.exceptions import ValidationError
 
 from annotate.errors import Invalid
 
-PRESETS = ("small", "paper")
+DEFAULT_PRESET = "small"
 
 RULES = {
     "minimum": gettext_lazy("must be at least %s"),
@@ -46,16 +46,20 @@ def descriptions() -> list[str]:
     return sorted({field["description"] for field in fields if "description" in field})
 
 
+def presets(stage: str) -> list[str]:
+    """Return the names of a stage's presets, the default first."""
+    return sorted(stages()[stage]["presets"], key=lambda name: name != DEFAULT_PRESET)
+
+
 def preset(stage: str, name: str) -> dict[str, Any]:
     """Return a preset's whole config. Raises Invalid for a stage or preset that does not exist."""
     schema(stage)
-    presets = stages()[stage]["presets"]
-    if name not in presets:
+    if name not in presets(stage):
         raise Invalid(
             _("preset: there is no preset called %(name)s; choose %(known)s.")
-            % {"name": name, "known": ", ".join(presets)}
+            % {"name": name, "known": ", ".join(presets(stage))}
         )
-    return dict(presets[name])
+    return dict(stages()[stage]["presets"][name])
 
 
 def check(stage: str, preset_name: str, changes: dict[str, Any]) -> dict[str, Any]:

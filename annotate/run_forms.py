@@ -83,7 +83,7 @@ class StartForm(forms.Form):
         return [self[PREFIX + name] for name in names if not self.is_main(name)]
 
     def is_main(self, name: str) -> bool:
-        values = {str(configs.preset(self.stage, preset)[name]) for preset in configs.PRESETS}
+        values = {str(configs.preset(self.stage, preset)[name]) for preset in configs.presets(self.stage)}
         return len(values) > 1 or PREFIX + name in self.errors
 
     def refuse(self, words: str) -> None:

@@ -9,10 +9,9 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from annotate import access
+from annotate import access, configs
 from annotate.access import SignedInRequest, for_researchers
 from annotate.actions import runs
-from annotate.configs import PRESETS
 from annotate.errors import Refused
 from annotate.models import Run, RunMetric, Stage
 from annotate.plots import families, in_words
@@ -39,8 +38,11 @@ def run_list(request: SignedInRequest, pk: int | None = None) -> HttpResponse:
 @for_researchers
 def start(request: SignedInRequest, pk: int, stage: str) -> HttpResponse:
     campaign = access.campaign(request.user, pk)
-    preset = request.GET.get("preset", PRESETS[0])
-    if stage not in Stage.values or preset not in PRESETS:
+    if stage not in Stage.values:
+        raise Http404
+    presets = configs.presets(stage)
+    preset = request.GET.get("preset", presets[0])
+    if preset not in presets:
         raise Http404
     data = request.POST if request.method == "POST" else None
     form = StartForm(campaign, stage, preset, data)
@@ -51,7 +53,7 @@ def start(request: SignedInRequest, pk: int, stage: str) -> HttpResponse:
             form.refuse(str(error))
         else:
             return redirect("run", run.pk)
-    context = {"campaign": campaign, "form": form, "stage": Stage(stage), "stages": Stage, "presets": PRESETS}
+    context = {"campaign": campaign, "form": form, "stage": Stage(stage), "stages": Stage, "presets": presets}
     return render(request, "runs/start.html", context, status=422 if form.errors else 200)
 
 

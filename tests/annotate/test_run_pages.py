@@ -31,6 +31,14 @@ def typed(campaign: Campaign, stage: str, **changes: object) -> dict[str, object
     return sent
 
 
+def test_each_stage_offers_the_presets_that_it_has(rosa: User, campaign: Campaign) -> None:
+    start = f"/campaigns/{campaign.pk}/runs/start"
+    page = client_of(rosa).get(f"{start}/sft?preset=ppo_start").content.decode()
+    assert 'href="?preset=ppo_start" aria-current="true"' in page, "SFT's third preset is not offered"
+    answer = client_of(rosa).get(f"{start}/reward?preset=ppo_start")
+    assert answer.status_code == 404, "the reward stage has no such preset"
+
+
 def test_it_queues_a_run_with_the_config_as_typed(rosa: User, campaign: Campaign, policy: Checkpoint) -> None:
     make_prompt(campaign, "Name a lake.")
     Checkpoint.objects.create(

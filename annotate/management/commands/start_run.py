@@ -29,7 +29,9 @@ class Command(BaseCommand):
         where = parser.add_mutually_exclusive_group()
         where.add_argument("--here", action="store_true", help="work on it in this process, without a worker")
         where.add_argument("--wait", action="store_true", help="wait until a worker has finished it")
-        parser.add_argument("--preset", default="small", help="small (the default) or paper")
+        parser.add_argument(
+            "--preset", default="small", help="small (the default), paper, or another of the stage"
+        )
         parser.add_argument(
             "--set",
             action="append",
