@@ -76,6 +76,11 @@ def ranking(user: User, pk: int) -> Ranking:
     return get_object_or_404(own, pk=pk)
 
 
+def answered_ranking(user: User, pk: int) -> Ranking:
+    """Return the same to whoever sends its answer: the row alone, as joins make reading it twice as dear."""
+    return get_object_or_404(Ranking, labeler=user, pk=pk)
+
+
 def demonstration(user: User, pk: int) -> Demonstration:
     own = Demonstration.objects.filter(labeler=user).select_related("prompt__campaign", "instructions")
     return get_object_or_404(own, pk=pk)

@@ -20,6 +20,7 @@ from annotate.models import Campaign, ClaimState, Demonstration, Prompt, Ranking
 C = TypeVar("C", Ranking, Demonstration)
 HOLD = ["slot", "state", "lease_until"]
 """The fields that say whether and for how long a claim is held."""
+LOCK = "SELECT * FROM {claims} WHERE id = %s FOR UPDATE"
 
 
 def left(wanted: QuerySet[Prompt], own: QuerySet[C], campaign: Campaign) -> int:
@@ -98,7 +99,8 @@ def hold(claim: C) -> C:
 def lock(claim: C) -> C:
     """Lock a claim in this transaction, after its prompt."""
     prompt = lock_prompt(claim)
-    locked = type(claim).objects.select_for_update(of=("self",)).get(pk=claim.pk)
+    # What the desk asks for with each answer is cheaper as SQL than as a query to be built.
+    locked = type(claim).objects.raw(LOCK.format(claims=claim._meta.db_table), [claim.pk])[0]
     locked.prompt = prompt
     return locked
 
@@ -106,7 +108,8 @@ def lock(claim: C) -> C:
 def lock_prompt(claim: C) -> Prompt:
     """Lock a claim's prompt in this transaction, which whoever moves its slot does first."""
     prompts = Prompt.objects.select_for_update(no_key=True, of=("self",)).select_related("campaign")
-    return prompts.get(pk=claim.prompt_id)
+    needed = prompts.only("campaign__labelers_per_prompt", "campaign__lease_minutes")
+    return needed.get(pk=claim.prompt_id)
 
 
 def renew(locked: C) -> None:

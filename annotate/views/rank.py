@@ -49,14 +49,14 @@ def ranking(request: SignedInRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def draft(request: SignedInRequest, pk: int) -> HttpResponse:
-    ranking = access.ranking(request.user, pk)
+    ranking = access.answered_ranking(request.user, pk)
     known = request.POST.get("drafted")
     return desk.draft_kept(rankings.save_draft(ranking, ranking_answer(request.POST), known))
 
 
 @require_POST
 def submit(request: SignedInRequest, pk: int) -> HttpResponse:
-    ranking = access.ranking(request.user, pk)
+    ranking = access.answered_ranking(request.user, pk)
     answer = ranking_answer(request.POST)
     try:
         rankings.submit(ranking, answer)
