@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from annotate.models import Campaign, ClaimState, Demonstration, Prompt, Ranking, User
 
@@ -64,7 +64,8 @@ def take(
     """
     # The second of two clicks waits for the first one's claim, and sees it.
     wanted = wanted.filter(~Exists(own))
-    for prompts in (wanted.exclude(author=labeler), wanted.filter(author=labeler)):
+    for author in (~Q(author=labeler), Q(author=labeler)):
+        prompts = wanted.filter(author)
         # First past what others hold for a moment.
         if claim := _take_first(own.model, prompts, campaign, labeler, begin, skip_locked=True):
             return claim
