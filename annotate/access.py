@@ -81,6 +81,14 @@ def answered_ranking(user: User, pk: int) -> Ranking:
     return get_object_or_404(Ranking, labeler=user, pk=pk)
 
 
+def ranking_looked_at(user: User, pk: int) -> Ranking:
+    """Return the same with what claiming the next one asks of its campaign; the rest comes when asked for."""
+    needed = ("is_open", "labelers_per_prompt", "lease_minutes", "name")
+    columns = ("state", "lease_until", *(f"prompt__campaign__{name}" for name in needed))
+    own = Ranking.objects.filter(labeler=user).select_related("prompt__campaign").only(*columns)
+    return get_object_or_404(own, pk=pk)
+
+
 def demonstration(user: User, pk: int) -> Demonstration:
     own = Demonstration.objects.filter(labeler=user).select_related("prompt__campaign", "instructions")
     return get_object_or_404(own, pk=pk)

@@ -79,7 +79,7 @@ def skip(request: SignedInRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def ahead(request: SignedInRequest, pk: int) -> HttpResponse:
-    return desk.ahead(request, WORK, access.ranking(request.user, pk))
+    return desk.ahead(request, WORK, access.ranking_looked_at(request.user, pk))
 
 
 def page(
