@@ -2,10 +2,12 @@
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.core.signals import request_finished, request_started
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
@@ -47,7 +49,31 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def context(browser: Browser, live_server: LiveServer) -> Iterator[BrowserContext]:
+def all_answered(live_server: LiveServer) -> Iterator[None]:
+    """Leave once the server has answered what a closing page still sent: the tables are emptied next."""
+    begun: list[object] = []
+    ended: list[object] = []
+
+    def begin(**environ: object) -> None:
+        begun.append(environ)
+
+    def end(**sender: object) -> None:
+        ended.append(sender)
+
+    request_started.connect(begin)
+    request_finished.connect(end)
+    yield
+    # A page's last words are a moment on their way.
+    time.sleep(0.1)
+    deadline = time.monotonic() + PATIENCE / 1000
+    while len(ended) < len(begun) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    request_started.disconnect(begin)
+    request_finished.disconnect(end)
+
+
+@pytest.fixture
+def context(browser: Browser, live_server: LiveServer, all_answered: None) -> Iterator[BrowserContext]:
     context = browser.new_context(base_url=live_server.url, viewport={"width": 1280, "height": 900})
     context.set_default_timeout(PATIENCE)
     yield context

@@ -243,7 +243,7 @@ def test_two_outputs_are_compared_without_leaving(desk: Page) -> None:
 
 
 def test_a_phone_ranks_on_a_sheet_that_never_covers_what_is_typed(
-    browser: Browser, live_server: LiveServer, ranking: Ranking, lena: User
+    browser: Browser, live_server: LiveServer, all_answered: None, ranking: Ranking, lena: User
 ) -> None:
     context = browser.new_context(
         base_url=live_server.url, viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True
