@@ -170,7 +170,8 @@ def is_over(run: Run) -> bool:
 def test_a_stopped_training_worker_puts_its_run_back(ranked: Campaign) -> None:
     run = start(ranked, "reward", epochs=12)
     with working("train"):
-        wait_until(lambda: now(run).step >= 3)
+        # The state of every fourth step is saved.
+        wait_until(lambda: now(run).step >= 5)
     assert (now(run).state, now(run).attempts) == (RunState.QUEUED, 0)
     saved = checkpoints.folder() / f"{execution.name_of(run)}.partial" / "state"
     assert any(saved.iterdir()), "the next worker goes on from here"
