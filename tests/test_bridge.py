@@ -168,9 +168,9 @@ def is_over(run: Run) -> bool:
 
 
 def test_a_stopped_training_worker_puts_its_run_back(ranked: Campaign) -> None:
-    run = start(ranked, "reward", epochs=12)
+    # So many steps that it is not done before the worker has stopped.
+    run = start(ranked, "reward", epochs=100, batch_size=1)
     with working("train"):
-        # The state of every fourth step is saved.
         wait_until(lambda: now(run).step >= 5)
     assert (now(run).state, now(run).attempts) == (RunState.QUEUED, 0)
     saved = checkpoints.folder() / f"{execution.name_of(run)}.partial" / "state"
