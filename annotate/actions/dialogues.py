@@ -166,10 +166,15 @@ def ask_again(dialogue: Dialogue) -> None:
 
 @transaction.atomic
 def suggest(dialogue: Dialogue) -> Suggestion:
-    """Ask for a suggestion of the next message, where the labeler plays both sides."""
+    """Ask for a suggestion of the next message, where the labeler plays both sides.
+
+    Raises:
+        Refused: it is a chat or over, its campaign is closed, or this person has asked too often.
+    """
     held = _hold(dialogue)
+    if held.mode == DialogueMode.CHAT:
+        raise Refused(_("In a chat the policy answers by itself: send your message."))
     turns = turns_of(held)
-    assert held.mode == DialogueMode.BOTH_SIDES, "in a chat the policy answers without being asked"
     return suggestions.ask(held.campaign, held.author, messages_of(turns), role_at(len(turns)))
 
 

@@ -12,6 +12,7 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from annotate.actions.prompts import Messages
 from annotate.errors import Refused
 from annotate.jobs import ring_sampler
 from annotate.models import Campaign, Checkpoint, Prompt, Suggestion, SuggestionState, User, current_policy
@@ -22,8 +23,6 @@ BATCH = 8
 MOST_AN_HOUR = 200
 """Suggestions that one person may ask for: more than anyone reads."""
 UNFINISHED = (SuggestionState.QUEUED, SuggestionState.RUNNING)
-
-Messages = list[dict[str, str]]
 
 
 @transaction.atomic

@@ -279,6 +279,12 @@ def test_an_open_dialogue_is_linked_from_home(client: Client, both: Dialogue) ->
     assert link not in client.get("/").content.decode()
 
 
+def test_a_chat_takes_no_suggestion(client: Client, chat: Dialogue) -> None:
+    answer = client.post(f"/dialogues/{chat.pk}/suggest")
+    assert answer.status_code == 409, "the policy answers a chat without being asked"
+    assert not Suggestion.objects.exists()
+
+
 def test_a_chat_needs_a_policy(client: Client, campaign: Campaign) -> None:
     answer = client.post(f"/write/{campaign.pk}/dialogues/open", {"mode": "chat"})
     assert answer.status_code == 409
