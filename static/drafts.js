@@ -14,6 +14,12 @@
   const person = () => document.body.dataset.person;
   const keyOf = (form) => `podium-draft:${person()}:${form.dataset.draft}`;
   const typed = (form) => [...new FormData(form)].filter(([name]) => !NOT_TYPED.includes(name));
+  // Someone may type before this script has come over a slow line.
+  const isTouched = (form) => [...form.elements].filter((field) => field.name).some((field) => (
+    field.matches("textarea, [type=text], [type=number]")
+      ? field.value !== field.defaultValue
+      : field.matches("[type=radio], [type=checkbox]") && field.checked !== field.defaultChecked
+  ));
   const words = (entries) => JSON.stringify(entries.filter(([name]) => name !== "seconds"));
   const baseOf = (form) => (form.elements.drafted ? form.elements.drafted.value : "");
 
@@ -138,14 +144,16 @@
         later(PAUSE);
       };
       if (words(entries) === words(typed(form))) return forget();
-      if (base === baseOf(form)) return bringBack();
+      if (base === baseOf(form) && !isTouched(form)) return bringBack();
       say(status.dataset.newer);
       older.hidden = false;
       older.addEventListener("click", bringBack);
     }
 
     const kept = attempt(() => localStorage.getItem(key));
+    const isLate = isTouched(form);
     if (kept) takeUp(JSON.parse(kept));
+    if (isLate) store();
     form.addEventListener("input", store);
     form.addEventListener("podium:changed", store);
     form.addEventListener("podium:sent", forget);

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.contrib.sessions.models import Session
 from django.utils import timezone
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from annotate.actions import answers, claims, rankings
 from annotate.models import Campaign, ClaimState, Demonstration, Instructions, Ranking, Revision, User
@@ -84,6 +84,16 @@ def test_a_killed_tab_loses_nothing(write: Page, context: BrowserContext) -> Non
     again.goto(address)
     expect(again.get_by_label("Your completion")).to_have_value("Typed before the crash")
     saved(again)
+
+
+def test_words_typed_before_the_script_has_come_are_kept(write: Page) -> None:
+    held: list[Route] = []
+    write.route("**/drafts*.js", lambda route: held.append(route))
+    write.reload(wait_until="commit")
+    completion(write, "Typed at once")
+    held[0].continue_()
+    saved(write)
+    assert Demonstration.objects.filter(text="Typed at once").exists()
 
 
 def fill_in(page: Page) -> None:
