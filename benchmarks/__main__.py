@@ -17,7 +17,7 @@ def main(names: list[str]) -> int:
     django.setup()
     from django.core.management import call_command
 
-    from benchmarks import claims_race, desk, desk_bytes, rows
+    from benchmarks import claims_race, desk, desk_bytes, exports, rows
 
     call_command("collectstatic", verbosity=0, interactive=False)
     benchmarks = {
@@ -25,6 +25,9 @@ def main(names: list[str]) -> int:
         "desk-submit": desk.submit,
         "desk-bytes": desk_bytes.visits,
         "claims-race": claims_race.race,
+        "export-jsonl": exports.export_jsonl,
+        "export-parquet": exports.export_parquet,
+        "snapshot": exports.snapshot,
     }
     if not names:
         print("\n".join(benchmarks))

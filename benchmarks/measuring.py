@@ -1,5 +1,6 @@
 """What benchmarks share: CPU time of this process and of others, peak memory, the machine in words."""
 
+import multiprocessing
 import os
 import platform
 import resource
@@ -8,8 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+from django.db import connection
+
 T = TypeVar("T")
 MILLISECONDS = 1000
+FORK = multiprocessing.get_context("fork")
 
 
 class Cpu(NamedTuple):
@@ -31,6 +35,28 @@ def cpu_seconds(pid: int) -> float:
     return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
 
 
+def apart(call: Callable[[], T]) -> tuple[T, float]:
+    """Call in a process of its own; return what it returned, and its peak memory in MB.
+
+    What earlier benchmarks in this process have used is not counted, only what their pages share with it.
+    """
+    # A connection cannot be shared with a child.
+    connection.close()
+    with FORK.Pool(1) as pool:
+        return pool.apply(_with_peak, (call,))
+
+
+def _with_peak(call: Callable[[], T]) -> tuple[T, float]:
+    try:
+        return call(), peak_mb()
+    finally:
+        connection.close()
+
+
+def peak_mb() -> float:
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+
+
 def compared(ours: float, peer: float, unit: str) -> dict[str, object]:
     """Return the part that every benchmark's line has; call it when the work is done."""
     return {
@@ -38,7 +64,7 @@ def compared(ours: float, peer: float, unit: str) -> dict[str, object]:
         "peer": peer,
         "ratio": round(ours / peer, 4) if peer else None,
         "unit": unit,
-        "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+        "peak_mb": peak_mb(),
         "machine": machine(),
         # Other work on the same cores empties their caches: then CPU time is a multiple of what it is alone.
         "load": round(os.getloadavg()[0], 1),

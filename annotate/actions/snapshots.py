@@ -12,18 +12,27 @@ from tempfile import mkdtemp
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
-from django.utils import timezone
+from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
 from annotate import datasets
 from annotate.actions.audit import record
 from annotate.comparisons import count_comparisons
+from annotate.datasets import Chosen, Query
 from annotate.errors import Refused
-from annotate.models import Campaign, ClaimState, Demonstration, Prompt, Ranking, Snapshot, User
+from annotate.models import Campaign, Demonstration, Prompt, Ranking, Snapshot, User
 
-KINDS = ("rankings", "demonstrations", "prompts")
 Manifest = dict[str, dict[str, Any]]
+ANSWERS = {"rankings": Ranking._meta.db_table, "demonstrations": Demonstration._meta.db_table}
+FREEZE = """
+UPDATE {table} AS answer SET frozen_at = now() FROM chosen_{kind} AS chosen
+WHERE answer.id = chosen.id AND answer.frozen_at IS NULL AND answer.state = 'submitted'
+"""
+# Whoever was quicker than the freezing took their answer back.
+FORGET_TAKEN_BACK = """
+DELETE FROM chosen_{kind} AS chosen USING {table} AS answer
+WHERE answer.id = chosen.id AND answer.frozen_at IS NULL
+"""
 
 
 @transaction.atomic
@@ -36,11 +45,9 @@ def take_snapshot(campaign: Campaign, actor: User | None) -> Snapshot:
     Campaign.objects.select_for_update(no_key=True).get(pk=campaign.pk)
     if not Prompt.objects.filter(campaign=campaign).exists():
         raise Refused(_("There is nothing to take a snapshot of: the campaign has no prompts."))
-    unread = {"prompt__campaign": campaign, "state": ClaimState.SUBMITTED, "frozen_at": None}
-    Ranking.objects.filter(**unread).update(frozen_at=timezone.now())
-    Demonstration.objects.filter(**unread).update(frozen_at=timezone.now())
+    chosen = _freeze(datasets.of_campaign(campaign))
     with _folder_beside() as folder:
-        manifest = {kind: _write(folder / f"{kind}.jsonl", kind, campaign) for kind in KINDS}
+        manifest = {kind: _write(folder / f"{kind}.jsonl", kind, chosen) for kind in datasets.WIRE}
         sha256 = _sha256(manifest)
         (folder / "manifest.json").write_text(json.dumps({"sha256": sha256, "files": manifest}, indent=2))
         location = _put_in_place(folder, sha256)
@@ -52,6 +59,21 @@ def take_snapshot(campaign: Campaign, actor: User | None) -> Snapshot:
     if is_new:
         record(actor, "took", snapshot, sha256=sha256)
     return snapshot
+
+
+def _freeze(chosen: Chosen) -> Chosen:
+    """Write the chosen ids down until the transaction ends, and freeze their answers."""
+    with connection.cursor() as cursor:
+        for kind, (ids, params) in chosen.ids.items():
+            cursor.execute(f"DROP TABLE IF EXISTS chosen_{kind}")
+            cursor.execute(f"CREATE TEMPORARY TABLE chosen_{kind} (id bigint PRIMARY KEY) ON COMMIT DROP")
+            cursor.execute(f"INSERT INTO chosen_{kind} {ids}", params)
+            cursor.execute(f"ANALYZE chosen_{kind}")
+        for kind, table in ANSWERS.items():
+            cursor.execute(FREEZE.format(kind=kind, table=table))
+            cursor.execute(FORGET_TAKEN_BACK.format(kind=kind, table=table))
+    frozen: dict[str, Query] = {kind: (f"TABLE chosen_{kind} ORDER BY id", ()) for kind in chosen.ids}
+    return Chosen(frozen, written="written.id IN (SELECT id FROM chosen_demonstrations)")
 
 
 def snapshots_folder() -> Path:
@@ -70,28 +92,35 @@ def _folder_beside() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _write(path: Path, kind: str, campaign: Campaign) -> dict[str, Any]:
+def _write(path: Path, kind: str, chosen: Chosen) -> dict[str, Any]:
     """Write one file; return what the manifest says of it."""
-    digest, size, rows, comparisons = hashlib.sha256(), 0, 0, 0
-    splits: Counter[str] = Counter()
+    digest, size, rows = hashlib.sha256(), 0, 0
+    counted: Counter[tuple[bytes, bytes]] = Counter()
     with path.open("wb") as file:
-        for row in datasets.rows(kind, campaign, only_frozen=True):
-            line = datasets.line(row)
+        for line, split, ranks in datasets.records(kind, chosen):
             file.write(line)
             digest.update(line)
             size += len(line)
             rows += 1
-            splits[row["split"]] += 1
-            comparisons += count_comparisons(row.get("ranks", []))
+            counted[split, ranks] += 1
         file.flush()
         os.fsync(file.fileno())
-    about = {
-        "rows": rows,
-        "sha256": digest.hexdigest(),
-        "bytes": size,
-        "splits": dict(sorted(splits.items())),
-    }
-    return about | ({"comparisons": comparisons} if kind == "rankings" else {})
+    about = {"rows": rows, "sha256": digest.hexdigest(), "bytes": size, "splits": _splits(counted)}
+    return about | ({"comparisons": _comparisons(counted)} if kind == "rankings" else {})
+
+
+def _splits(counted: Counter[tuple[bytes, bytes]]) -> dict[str, int]:
+    splits: Counter[str] = Counter()
+    for (split, _ranks), count in counted.items():
+        splits[split.decode()] += count
+    return dict(sorted(splits.items()))
+
+
+def _comparisons(counted: Counter[tuple[bytes, bytes]]) -> int:
+    return sum(
+        count * count_comparisons([int(rank) for rank in ranks.split(b",")])
+        for (_split, ranks), count in counted.items()
+    )
 
 
 def _sha256(manifest: Manifest) -> str:

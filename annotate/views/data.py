@@ -38,7 +38,9 @@ def export(request: SignedInRequest, pk: int, kind: str) -> StreamingHttpRespons
     if kind not in datasets.KINDS:
         raise Http404
     record(request.user, "exported", campaign, kind=kind)
-    response = StreamingHttpResponse(datasets.lines(kind, campaign), content_type="application/x-ndjson")
+    response = StreamingHttpResponse(
+        datasets.lines(kind, datasets.of_campaign(campaign)), content_type="application/x-ndjson"
+    )
     name = f"{slugify(campaign.name) or campaign.pk}.{kind}.jsonl"
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     return response

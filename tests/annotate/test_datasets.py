@@ -1,14 +1,25 @@
+import csv
 import io
 import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from django.utils import timezone
 
-from annotate import datasets
+from annotate import datasets, tables
 from annotate.actions.imports import import_by_name
-from annotate.models import Campaign, Checkpoint, Completion, Demonstration, Prompt, Ranking, User
+from annotate.models import (
+    Campaign,
+    Checkpoint,
+    Completion,
+    Demonstration,
+    Prompt,
+    RankedCompletion,
+    Ranking,
+    User,
+)
 from annotate.wire import Kind
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -25,7 +36,11 @@ pytestmark = pytest.mark.django_db
 
 
 def exported(campaign: Campaign) -> dict[Kind, bytes]:
-    return {kind: b"".join(datasets.lines(kind, campaign)) for kind in ORDER}
+    return {kind: b"".join(datasets.lines(kind, datasets.of_campaign(campaign))) for kind in ORDER}
+
+
+def rows(kind: str, campaign: Campaign) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in datasets.lines(kind, datasets.of_campaign(campaign))]
 
 
 def empty_the_database() -> None:
@@ -86,7 +101,7 @@ def test_what_was_made_here_comes_back_the_same(lived_in: Campaign) -> None:
 
 
 def test_a_ranking_row_has_its_completions_in_their_own_order(lived_in: Campaign) -> None:
-    row = json.loads(next(datasets.lines("rankings", lived_in)))
+    row = json.loads(next(datasets.lines("rankings", datasets.of_campaign(lived_in))))
     assert [one["text"] for one in row["completions"]] == ["Noon.", "", "Späť 🕛\n"]
     assert (row["ranks"], row["ratings"], row["seconds"]) == ([1, 3, 1], [7, 5, 7], 12.25)
     assert (row["author"], row["labeler"], row["split"]) == ("lena", "lena", "valid")
@@ -94,24 +109,24 @@ def test_a_ranking_row_has_its_completions_in_their_own_order(lived_in: Campaign
 
 
 def test_comparisons_are_chat_messages_with_a_margin(lived_in: Campaign) -> None:
-    rows = list(datasets.rows("comparisons", lived_in))
-    assert [row["margin"] for row in rows] == [2, 2, 1, 1, 2]
-    assert rows[0]["chosen"] == [{"role": "assistant", "content": "Noon."}]
-    assert rows[0]["rejected"] == [{"role": "assistant", "content": ""}]
-    assert rows[0].keys() == {"prompt_id", "prompt", "chosen", "rejected", "labeler", "margin"}
+    found = rows("comparisons", lived_in)
+    assert [row["margin"] for row in found] == [2, 2, 1, 1, 2]
+    assert found[0]["chosen"] == [{"role": "assistant", "content": "Noon."}]
+    assert found[0]["rejected"] == [{"role": "assistant", "content": ""}]
+    assert found[0].keys() == {"prompt_id", "prompt", "chosen", "rejected", "labeler", "margin", "split"}
 
 
 def test_unfinished_answers_stay_in(lived_in: Campaign) -> None:
     Ranking.objects.filter(slot=0).update(state="claimed", lease_until=timezone.now())
     Demonstration.objects.update(state="skipped", slot=None)
-    assert len(list(datasets.rows("rankings", lived_in))) == 1
-    assert not list(datasets.rows("demonstrations", lived_in))
-    assert "demonstration" not in next(datasets.rows("rankings", lived_in))
+    assert len(rows("rankings", lived_in)) == 1
+    assert not rows("demonstrations", lived_in)
+    assert "demonstration" not in rows("rankings", lived_in)[0]
 
 
 def test_the_same_words_by_two_labelers_are_one_demonstration(lived_in: Campaign) -> None:
     Demonstration.objects.update(text="It is noon.")
-    assert len(list(datasets.rows("demonstrations", lived_in))) == 1
+    assert len(rows("demonstrations", lived_in)) == 1
 
 
 @pytest.mark.parametrize(("kind", "name"), FILES)
@@ -126,3 +141,38 @@ def test_a_real_file_comes_back_the_same(kind: Kind, name: str) -> None:
         assert first["rankings"] == path.read_bytes()
     empty_the_database()
     assert exported(brought_back(first)) == first
+
+
+@pytest.mark.parametrize("kind", datasets.KINDS)
+def test_parquet_has_the_same_rows_as_the_lines(lived_in: Campaign, kind: str) -> None:
+    file = io.BytesIO()
+    tables.write(kind, "parquet", datasets.lines(kind, datasets.of_campaign(lived_in)), file)
+    found = [_without_nulls(row) for row in pq.read_table(file).to_pylist()]
+    assert found == rows(kind, lived_in)
+    assert found or kind == "rated"
+
+
+def _without_nulls(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if value is not None}
+
+
+def test_unpaired_is_good_or_bad_by_rating_and_without_ratings_by_rank(lived_in: Campaign) -> None:
+    RankedCompletion.objects.filter(rating=5).update(rating=3)
+    assert [row["label"] for row in rows("unpaired", lived_in)] == [True, False, True, True, True, False]
+    RankedCompletion.objects.update(rating=None)
+    found = [(row["completion"][0]["content"], row["label"]) for row in rows("unpaired", lived_in)]
+    assert found == [("Noon.", True), ("", False), ("Späť 🕛\n", True), ("", True), ("Späť 🕛\n", False)]
+
+
+def test_rated_are_the_completions_that_got_a_seven(lived_in: Campaign) -> None:
+    found = [(row["completion"][0]["content"], row["labeler"]) for row in rows("rated", lived_in)]
+    assert found == [("Noon.", "lena"), ("Späť 🕛\n", "lena"), ("", "lars")]
+
+
+def test_a_csv_cell_is_never_a_formula(lived_in: Campaign, lena: User) -> None:
+    User.objects.filter(pk=lena.pk).update(username="=HYPERLINK(1)")
+    chosen = datasets.of_campaign(lived_in)
+    text = b"".join(tables.csv_lines("rated", datasets.lines("rated", chosen))).decode()
+    first = next(csv.DictReader(io.StringIO(text)))
+    assert (first["labeler"], first["completion"]) == ("'=HYPERLINK(1)", "Noon.")
+    assert first["prompt"] == "Wie spät ist es?\u2028 «now»"

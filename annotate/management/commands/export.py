@@ -1,27 +1,29 @@
-"""Export a campaign's rows in the wire formats."""
+"""Export a campaign's rows in the wire formats, or as training reads them."""
 
 import sys
 from argparse import ArgumentParser
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from annotate import datasets
+from annotate import datasets, tables
 from annotate.models import Campaign
 
-EVERY = 1000
+EVERY = 10_000
 
 
 class Command(BaseCommand):
     help = (
-        "Export a campaign's rows as JSON Lines in the wire formats: to a file, else to the standard output."
+        "Export a campaign's rows, to a file or else to the standard output. rankings, demonstrations and "
+        "prompts can be imported again; comparisons, unpaired, sft and rated (rated 7) have TRL's columns."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("kind", choices=list(datasets.KINDS))
+        parser.add_argument("--format", choices=tables.FORMATS, default="jsonl", dest="form")
         parser.add_argument("--campaign", required=True, help="its name")
         parser.add_argument("--out", type=Path, help="a file, there whole or not at all")
 
@@ -29,14 +31,20 @@ class Command(BaseCommand):
         campaign = Campaign.objects.filter(name=options["campaign"]).first()
         if campaign is None:
             raise CommandError(f"There is no campaign named {options['campaign']}.")
-        count = 0
+        lines = datasets.lines(options["kind"], datasets.of_campaign(campaign))
         with _opened(options["out"]) as file:
-            for line in datasets.lines(options["kind"], campaign):
-                file.write(line)
-                count += 1
-                if count % EVERY == 0:
-                    print(f"{count} rows", file=sys.stderr)
-        print(f"{count} rows in all", file=sys.stderr)
+            tables.write(options["kind"], options["form"], _told(lines), file)
+
+
+def _told(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Pass the lines on, and say how many there were so far."""
+    count = 0
+    for line in lines:
+        count += 1
+        if count % EVERY == 0:
+            print(f"{count} rows", file=sys.stderr)
+        yield line
+    print(f"{count} rows in all", file=sys.stderr)
 
 
 @contextmanager
