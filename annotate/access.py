@@ -10,11 +10,13 @@ from django.shortcuts import get_object_or_404
 from django_htmx.middleware import HtmxDetails
 
 from annotate.models import (
+    ApiToken,
     Campaign,
     Checkpoint,
     Demonstration,
     Dialogue,
     DialogueQuerySet,
+    Notice,
     Prompt,
     Ranking,
     Retraining,
@@ -70,6 +72,12 @@ def prompt(user: User, pk: int) -> Prompt:
     return get_object_or_404(prompts(user).select_related("campaign"), pk=pk)
 
 
+def notice(user: User, prompt_pk: int) -> Notice:
+    """Return the notice of use that a customer's prompt came under."""
+    rows = Notice.objects.all() if user.is_researcher else Notice.objects.none()
+    return get_object_or_404(rows, prompt=prompt_pk)
+
+
 def ranking(user: User, pk: int) -> Ranking:
     """Return a ranking of this person's own: nobody judges in another's name."""
     own = Ranking.objects.filter(labeler=user).select_related("prompt__campaign")
@@ -123,9 +131,12 @@ def run(user: User, pk: int) -> Run:
     return get_object_or_404(runs(user).select_related(*related), pk=pk)
 
 
+def checkpoints(user: User) -> QuerySet[Checkpoint]:
+    return Checkpoint.objects.all() if user.is_researcher else Checkpoint.objects.none()
+
+
 def checkpoint(user: User, pk: int) -> Checkpoint:
-    rows = Checkpoint.objects.all() if user.is_researcher else Checkpoint.objects.none()
-    return get_object_or_404(rows.select_related("campaign", "parent"), pk=pk)
+    return get_object_or_404(checkpoints(user).select_related("campaign", "parent"), pk=pk)
 
 
 def retrainings(user: User, campaign: Campaign) -> QuerySet[Retraining]:
@@ -138,30 +149,49 @@ def snapshot(user: User, pk: int) -> Snapshot:
     return get_object_or_404(rows, pk=pk)
 
 
+def people(user: User) -> QuerySet[User]:
+    return User.objects.all() if user.is_admin else User.objects.none()
+
+
 def person(user: User, pk: int) -> User:
-    rows = User.objects.all() if user.is_admin else User.objects.none()
-    return get_object_or_404(rows, pk=pk)
+    return get_object_or_404(people(user), pk=pk)
+
+
+def token(user: User, pk: int) -> ApiToken:
+    """Return a token to revoke: one's own, for admins anyone's."""
+    rows = ApiToken.objects.all() if user.is_admin else ApiToken.objects.filter(owner=user)
+    return get_object_or_404(rows.select_related("owner"), pk=pk)
+
+
+def only_researchers(user: User) -> None:
+    """Let researchers and admins go on; what follows does not exist for anyone else."""
+    if not user.is_researcher:
+        raise Http404
+
+
+def only_admins(user: User) -> None:
+    """Let admins go on; what follows does not exist for anyone else."""
+    if not user.is_admin:
+        raise Http404
 
 
 def for_researchers(view: View[P]) -> View[P]:
-    """Let researchers and admins in; the page does not exist for anyone else."""
+    """Let researchers and admins in."""
 
     @wraps(view)
     def inner(request: SignedInRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
-        if not request.user.is_researcher:
-            raise Http404
+        only_researchers(request.user)
         return view(request, *args, **kwargs)
 
     return inner
 
 
 def for_admins(view: View[P]) -> View[P]:
-    """Let admins in; the page does not exist for anyone else."""
+    """Let admins in."""
 
     @wraps(view)
     def inner(request: SignedInRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
-        if not request.user.is_admin:
-            raise Http404
+        only_admins(request.user)
         return view(request, *args, **kwargs)
 
     return inner

@@ -6,7 +6,7 @@ from django import forms
 from django.forms import modelform_factory
 from django.utils.translation import gettext_lazy as _
 
-from annotate.models import Campaign, Role, User
+from annotate.models import Campaign, Role, Scope, User
 
 CampaignForm = modelform_factory(
     Campaign,
@@ -74,6 +74,23 @@ class PasswordForm(forms.Form):
         strip=False,
         help_text=_("At least ten characters."),
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+
+
+class TokenForm(forms.Form):
+    name = forms.CharField(label=_("What it is for"), max_length=100)
+    scopes = forms.MultipleChoiceField(
+        label=_("What it may be used for"),
+        choices=Scope.choices,
+        initial=[Scope.READ],
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_("Never more than you may do yourself."),
+    )
+    days = forms.TypedChoiceField(
+        label=_("How long it lasts"),
+        coerce=int,
+        choices=[(7, _("7 days")), (30, _("30 days")), (90, _("90 days")), (365, _("365 days"))],
+        initial=90,
     )
 
 

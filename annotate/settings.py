@@ -77,6 +77,8 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.humanize",
     "django_htmx",
+    "rest_framework",
+    "drf_spectacular",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -191,6 +193,23 @@ ENGINE_DTYPE = os.environ.get("ENGINE_DTYPE", "bfloat16")
 ENGINE_MAX_TOKENS = env_int("ENGINE_MAX_TOKENS", 4096)
 # What new campaigns begin with: the packaged small model, a folder, or a name on a model hub.
 PODIUM_BASE = os.environ.get("PODIUM_BASE", "packaged")
+
+API_REQUESTS_A_MINUTE = env_int("API_REQUESTS_A_MINUTE", 600)
+REST_FRAMEWORK = {
+    "EXCEPTION_HANDLER": "annotate.api.problems.problem",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_METADATA_CLASS": None,
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Podium",
+    "DESCRIPTION": "Campaigns, prompts, rankings, snapshots and runs: what the pages do, for programs.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": ["annotate.api.schema.add_problems"],
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+}
 
 LOGGING = {
     "version": 1,

@@ -1,6 +1,6 @@
 """Which URL is which screen."""
 
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, include, path
 
 from annotate.views import (
     account,
@@ -20,6 +20,7 @@ from annotate.views import (
     retraining,
     runs,
     suggestions,
+    tokens,
     write,
 )
 
@@ -108,6 +109,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ),
     # People
     path("account", people.own_password, name="account"),
+    path("account/tokens", tokens.own_tokens, name="own-tokens"),
+    path("tokens", tokens.all_tokens, name="tokens"),
+    path("tokens/<int:pk>/revoke", tokens.revoke, name="token-revoke"),
     path("people", people.people_list, name="people"),
     path("people/new", people.invite, name="person-invite"),
     path("people/<int:pk>", people.person_page, name="person"),
@@ -115,4 +119,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("people/<int:pk>/password", people.reset_password, name="person-password"),
     path("people/<int:pk>/deactivate", people.deactivate, name="person-deactivate"),
     path("people/<int:pk>/reactivate", people.reactivate, name="person-reactivate"),
+    # Programs
+    path("api/", include("annotate.api.urls")),
 ]

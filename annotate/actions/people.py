@@ -48,6 +48,15 @@ def change_role(person: User, role: str, actor: User) -> None:
         record(actor, "changed role", person, before=before, after=role)
 
 
+@transaction.atomic
+def change_person(person: User, actor: User, role: str | None = None, is_active: bool | None = None) -> None:
+    """Change a person's role, and whether they may sign in, where either is said and is another."""
+    if role is not None and role != person.role:
+        change_role(person, role, actor)
+    if is_active is not None and is_active != person.is_active:
+        (reactivate if is_active else deactivate)(person, actor)
+
+
 def deactivate(person: User, actor: User) -> None:
     """Shut a person out at once: open sessions end with the next request. What they did stays."""
     with transaction.atomic():

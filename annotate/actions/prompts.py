@@ -24,6 +24,16 @@ class Pair(NamedTuple):
     response: str
 
 
+class NewPrompt(NamedTuple):
+    """One of several prompts that are written at once."""
+
+    kind: Kind
+    messages: Messages
+    use_case: str = ""
+    category: str = ""
+    flags: Sequence[str] = ()
+
+
 def write_prompt(
     campaign: Campaign,
     author: User,
@@ -57,6 +67,23 @@ def write_prompt(
         )
         ring_sampler()
     return prompt
+
+
+def write_prompts(campaign: Campaign, author: User, given: Sequence[NewPrompt]) -> list[Prompt]:
+    """Add all of these prompts or none.
+
+    Raises:
+        Invalid: one is empty, too long, or for a use case that is not named; the message says which.
+    """
+    added = []
+    with transaction.atomic():
+        for number, one in enumerate(given, start=1):
+            try:
+                added.append(write_prompt(campaign, author, *one))
+            except Invalid as error:
+                words = _("Prompt %(number)d: %(problem)s")
+                raise Invalid(words % {"number": number, "problem": error}) from error
+    return added
 
 
 def write_few_shot(

@@ -13,6 +13,7 @@ from annotate.models.dialogues import (
     DialogueState,
     DialogueTurn,
 )
+from annotate.models.notices import Notice
 from annotate.models.people import Role, Split, User
 from annotate.models.prompts import Kind, Prompt, PromptFlag, Sampling, Source
 from annotate.models.rankings import Flag, RankedCompletion, Ranking
@@ -28,8 +29,10 @@ from annotate.models.runs import (
 )
 from annotate.models.snapshots import Snapshot
 from annotate.models.suggestions import Suggestion, SuggestionState
+from annotate.models.tokens import ApiToken, KeptAnswer, Scope
 
 __all__ = [
+    "ApiToken",
     "AuditEntry",
     "Campaign",
     "Checkpoint",
@@ -45,7 +48,9 @@ __all__ = [
     "EngineStatus",
     "Flag",
     "Instructions",
+    "KeptAnswer",
     "Kind",
+    "Notice",
     "Promotion",
     "Prompt",
     "PromptFlag",
@@ -59,6 +64,7 @@ __all__ = [
     "RunMetric",
     "RunState",
     "Sampling",
+    "Scope",
     "SkipKind",
     "Snapshot",
     "Source",

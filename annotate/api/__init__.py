@@ -1,0 +1,1 @@
+"""The same verbs for programs: door, shape, one action, answer."""

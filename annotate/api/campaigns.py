@@ -1,0 +1,153 @@
+"""Campaigns: the list, one, its settings, its instructions and its members."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers, status
+from rest_framework.response import Response
+
+from annotate import access
+from annotate.actions import campaigns
+from annotate.api.auth import ApiRequest
+from annotate.api.endpoints import Endpoint, once, sent
+from annotate.models import Campaign, Instructions, Scope, User
+from annotate.progress import progress
+
+
+class CampaignShape(serializers.ModelSerializer[Campaign]):
+    class Meta:
+        model = Campaign
+        fields = (
+            "id",
+            "name",
+            "k",
+            "labelers_per_prompt",
+            "is_open",
+            "use_cases",
+            "lease_minutes",
+            "max_completion_tokens",
+            "temperature",
+            "retrain_after_comparisons",
+            "retrain_after_hours",
+            "promote_min_accuracy",
+            "promote_max_kl",
+            "created_at",
+        )
+        # Whether a name is taken is the action's to say.
+        extra_kwargs: dict[str, dict[str, Any]] = {"name": {"validators": []}}
+
+
+class InstructionsShape(serializers.ModelSerializer[Instructions]):
+    class Meta:
+        model = Instructions
+        fields = ("version", "text", "created_at")
+        read_only_fields = ("version",)
+
+
+class MembersShape(serializers.Serializer[Any]):
+    labelers = serializers.SlugRelatedField(
+        slug_field="username",
+        many=True,
+        queryset=User.objects.filter(is_active=True),
+        help_text="The names of all who label in the campaign.",
+    )
+
+
+class CountShape(serializers.Serializer[Any]):
+    sampling = serializers.CharField()
+    prompts = serializers.IntegerField()
+
+
+class ProgressShape(serializers.Serializer[Any]):
+    prompts = serializers.IntegerField()
+    by_sampling = CountShape(many=True)
+    rankings = serializers.IntegerField()
+    rankings_wanted = serializers.IntegerField()
+    rankings_in_progress = serializers.IntegerField()
+    demonstrations = serializers.IntegerField()
+    comparisons = serializers.IntegerField()
+
+
+class Campaigns(Endpoint):
+    write_scope = Scope.CAMPAIGNS
+
+    @extend_schema(responses=CampaignShape(many=True))
+    def get(self, request: ApiRequest) -> Response:
+        """List the campaigns that the token's owner may see."""
+        return self.listed(access.campaigns(request.user), CampaignShape)
+
+    @extend_schema(request=CampaignShape, responses={201: CampaignShape})
+    @once
+    def post(self, request: ApiRequest) -> Response:
+        """Make a campaign. Researchers and admins."""
+        access.only_researchers(request.user)
+        made = campaigns.create_campaign(request.user, **sent(CampaignShape, request))
+        return Response(CampaignShape(made).data, status.HTTP_201_CREATED)
+
+
+class OneCampaign(Endpoint):
+    write_scope = Scope.CAMPAIGNS
+
+    @extend_schema(responses=CampaignShape)
+    def get(self, request: ApiRequest, pk: int) -> Response:
+        """Read a campaign's settings."""
+        return Response(CampaignShape(access.campaign(request.user, pk)).data)
+
+    @extend_schema(request=CampaignShape(partial=True), responses=CampaignShape)
+    def patch(self, request: ApiRequest, pk: int) -> Response:
+        """Change these settings and leave the others. Researchers and admins."""
+        access.only_researchers(request.user)
+        campaign = access.campaign(request.user, pk)
+        campaigns.change_campaign(campaign, request.user, **sent(CampaignShape, request, partial=True))
+        return Response(CampaignShape(access.campaign(request.user, pk)).data)
+
+
+class CampaignInstructions(Endpoint):
+    write_scope = Scope.CAMPAIGNS
+
+    @extend_schema(responses=InstructionsShape(many=True))
+    def get(self, request: ApiRequest, pk: int) -> Response:
+        """List the versions of what labelers are told."""
+        rows = access.campaign(request.user, pk).instructions.all()
+        return self.listed(rows, InstructionsShape)
+
+    @extend_schema(request=InstructionsShape, responses={201: InstructionsShape})
+    @once
+    def post(self, request: ApiRequest, pk: int) -> Response:
+        """Write a new version, as Markdown. Researchers and admins."""
+        access.only_researchers(request.user)
+        campaign = access.campaign(request.user, pk)
+        written = campaigns.write_instructions(
+            campaign, request.user, sent(InstructionsShape, request)["text"]
+        )
+        return Response(InstructionsShape(written).data, status.HTTP_201_CREATED)
+
+
+class CampaignMembers(Endpoint):
+    write_scope = Scope.CAMPAIGNS
+
+    @extend_schema(responses=MembersShape)
+    def get(self, request: ApiRequest, pk: int) -> Response:
+        """Read who labels in the campaign. Researchers and admins."""
+        access.only_researchers(request.user)
+        return Response(MembersShape({"labelers": access.campaign(request.user, pk).labelers.all()}).data)
+
+    @extend_schema(request=MembersShape, responses=MembersShape)
+    def put(self, request: ApiRequest, pk: int) -> Response:
+        """Make exactly these people the campaign's labelers. Researchers and admins."""
+        access.only_researchers(request.user)
+        campaign = access.campaign(request.user, pk)
+        campaigns.set_members(campaign, request.user, sent(MembersShape, request)["labelers"])
+        return Response(MembersShape({"labelers": campaign.labelers.all()}).data)
+
+
+class CampaignProgress(Endpoint):
+    @extend_schema(responses=ProgressShape)
+    def get(self, request: ApiRequest, pk: int) -> Response:
+        """Read how far a campaign is. Researchers and admins."""
+        access.only_researchers(request.user)
+        said = progress(access.campaign(request.user, pk))._asdict()
+        said["by_sampling"] = [
+            {"sampling": state, "prompts": count} for state, _words, count in said["by_sampling"]
+        ]
+        return Response(ProgressShape(said).data)

@@ -1,0 +1,141 @@
+"""Data out: snapshots, exports, and how far a campaign's labelers agree."""
+
+from pathlib import Path
+from typing import Any
+
+from django.http import FileResponse, Http404, StreamingHttpResponse
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers, status
+from rest_framework.response import Response
+
+from annotate import access, datasets
+from annotate.actions.audit import record
+from annotate.actions.snapshots import take_snapshot
+from annotate.api.auth import ApiRequest
+from annotate.api.endpoints import JSON_LINES, Endpoint, once
+from annotate.api.shapes import username
+from annotate.judged import agreement
+from annotate.models import Scope, Snapshot
+
+JSON_LINES_TYPE = "application/x-ndjson"
+
+
+class SnapshotShape(serializers.ModelSerializer[Snapshot]):
+    manifest = serializers.DictField()
+    created_by = username()
+
+    class Meta:
+        model = Snapshot
+        fields = ("id", "campaign", "sha256", "manifest", "created_by", "created_at")
+
+
+class FigureShape(serializers.Serializer[Any]):
+    """A share with its 95 % interval; null where there is not enough overlap yet."""
+
+    value = serializers.FloatField(allow_null=True)
+    low = serializers.FloatField(allow_null=True)
+    high = serializers.FloatField(allow_null=True)
+    count = serializers.IntegerField()
+    prompts = serializers.IntegerField()
+    needed = serializers.IntegerField()
+
+
+class LabelerFiguresShape(serializers.Serializer[Any]):
+    labeler = serializers.CharField()
+    rankings = serializers.IntegerField()
+    median_seconds = serializers.FloatField(allow_null=True)
+    agreement = FigureShape()
+    agreement_with_ties = FigureShape()
+    self_consistency = FigureShape()
+
+
+class GroupFigureShape(serializers.Serializer[Any]):
+    of = serializers.ListField(child=serializers.CharField())
+    agreement = FigureShape()
+
+
+class DaysFigureShape(serializers.Serializer[Any]):
+    time = serializers.IntegerField(help_text="Unix seconds.")
+    agreement = FigureShape()
+
+
+class AgreementShape(serializers.Serializer[Any]):
+    rankings = serializers.IntegerField()
+    agreement = FigureShape()
+    agreement_with_ties = FigureShape()
+    tau_b = FigureShape()
+    self_consistency = FigureShape()
+    rating_alpha = FigureShape()
+    flag_alphas = serializers.DictField(child=FigureShape())
+    earlier_chosen = FigureShape()
+    longer_chosen = FigureShape()
+    median_seconds = serializers.FloatField(allow_null=True)
+    labelers = LabelerFiguresShape(many=True)
+    pairs = GroupFigureShape(many=True)
+    categories = GroupFigureShape(many=True)
+    over_time = DaysFigureShape(many=True)
+
+
+class CampaignSnapshots(Endpoint):
+    write_scope = Scope.RUNS
+
+    @extend_schema(responses=SnapshotShape(many=True))
+    def get(self, request: ApiRequest, pk: int) -> Response:
+        """List a campaign's snapshots. Researchers and admins."""
+        access.only_researchers(request.user)
+        rows = access.campaign(request.user, pk).snapshots.select_related("created_by")
+        return self.listed(rows, SnapshotShape)
+
+    @extend_schema(request=None, responses={201: SnapshotShape})
+    @once
+    def post(self, request: ApiRequest, pk: int) -> Response:
+        """Take a snapshot of what is submitted, or answer the last one if nothing has changed."""
+        access.only_researchers(request.user)
+        taken = take_snapshot(access.campaign(request.user, pk), request.user)
+        return Response(SnapshotShape(taken).data, status.HTTP_201_CREATED)
+
+
+class OneSnapshot(Endpoint):
+    @extend_schema(responses=SnapshotShape)
+    def get(self, request: ApiRequest, pk: int) -> Response:
+        """Read a snapshot's hash and manifest. Researchers and admins."""
+        return Response(SnapshotShape(access.snapshot(request.user, pk)).data)
+
+
+class SnapshotFile(Endpoint):
+    read_scope = Scope.DATA
+
+    @extend_schema(responses=JSON_LINES)
+    def get(self, request: ApiRequest, pk: int, kind: str) -> FileResponse:
+        """Download one kind of a snapshot's rows as JSON Lines. Admins."""
+        access.only_admins(request.user)
+        snapshot = access.snapshot(request.user, pk)
+        path = Path(snapshot.location) / f"{kind}.jsonl"
+        if kind not in snapshot.manifest or not path.is_file():
+            raise Http404
+        record(request.user, "downloaded", snapshot, kind=kind)
+        return FileResponse(path.open("rb"), content_type=JSON_LINES_TYPE, filename=path.name)
+
+
+class CampaignExport(Endpoint):
+    read_scope = Scope.DATA
+
+    @extend_schema(responses=JSON_LINES)
+    def get(self, request: ApiRequest, pk: int, kind: str) -> StreamingHttpResponse:
+        """Stream one kind of a campaign's rows as JSON Lines, as they are now. Admins."""
+        access.only_admins(request.user)
+        campaign = access.campaign(request.user, pk)
+        if kind not in datasets.KINDS:
+            raise Http404
+        record(request.user, "exported", campaign, kind=kind)
+        return StreamingHttpResponse(
+            datasets.lines(kind, datasets.of_campaign(campaign)), content_type=JSON_LINES_TYPE
+        )
+
+
+class CampaignAgreement(Endpoint):
+    @extend_schema(responses=AgreementShape)
+    def get(self, request: ApiRequest, pk: int) -> Response:
+        """Read how far a campaign's labelers agree, with intervals. Researchers and admins."""
+        access.only_researchers(request.user)
+        return Response(AgreementShape(agreement(access.campaign(request.user, pk))).data)

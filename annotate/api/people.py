@@ -1,0 +1,93 @@
+"""People: the list, adding one, role and access; and who the token's owner is."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers, status
+from rest_framework.response import Response
+
+from annotate import access
+from annotate.actions import people
+from annotate.api.auth import ApiRequest
+from annotate.api.endpoints import Endpoint, once, sent
+from annotate.models import ApiToken, Role, Scope, User
+
+
+class PersonShape(serializers.ModelSerializer[User]):
+    class Meta:
+        model = User
+        fields = ("id", "username", "role", "is_active", "last_login")
+
+
+class NewPersonShape(serializers.Serializer[Any]):
+    username = serializers.CharField(max_length=150)
+    role = serializers.ChoiceField(choices=Role.choices)
+
+
+class ChangedPersonShape(serializers.Serializer[Any]):
+    role = serializers.ChoiceField(choices=Role.choices, required=False)
+    is_active = serializers.BooleanField(required=False)
+
+
+class PasswordShape(serializers.Serializer[Any]):
+    password = serializers.CharField(help_text="Shown this once.")
+
+
+class TokenShape(serializers.ModelSerializer[ApiToken]):
+    owner = PersonShape()
+    scopes = serializers.ListField(child=serializers.ChoiceField(choices=Scope.choices))
+
+    class Meta:
+        model = ApiToken
+        fields = ("name", "owner", "scopes", "expires_at")
+
+
+class OwnToken(Endpoint):
+    @extend_schema(responses=TokenShape)
+    def get(self, request: ApiRequest) -> Response:
+        """Read whose token this is and what it may be used for."""
+        return Response(TokenShape(request.auth).data)
+
+
+class People(Endpoint):
+    write_scope = Scope.PEOPLE
+
+    @extend_schema(responses=PersonShape(many=True))
+    def get(self, request: ApiRequest) -> Response:
+        """List everyone, also who is known from a file only. Admins."""
+        access.only_admins(request.user)
+        return self.listed(access.people(request.user), PersonShape)
+
+    @extend_schema(request=NewPersonShape, responses={201: PersonShape})
+    @once
+    def post(self, request: ApiRequest) -> Response:
+        """Add a person, who can sign in once they are given a password. Admins."""
+        access.only_admins(request.user)
+        person, _password = people.invite(request.user, **sent(NewPersonShape, request))
+        return Response(PersonShape(person).data, status.HTTP_201_CREATED)
+
+
+class OnePerson(Endpoint):
+    write_scope = Scope.PEOPLE
+
+    @extend_schema(responses=PersonShape)
+    def get(self, request: ApiRequest, pk: int) -> Response:
+        """Read a person. Admins."""
+        return Response(PersonShape(access.person(request.user, pk)).data)
+
+    @extend_schema(request=ChangedPersonShape, responses=PersonShape)
+    def patch(self, request: ApiRequest, pk: int) -> Response:
+        """Change a person's role, shut them out, or let them in again. Admins."""
+        person = access.person(request.user, pk)
+        people.change_person(person, request.user, **sent(ChangedPersonShape, request))
+        return Response(PersonShape(access.person(request.user, pk)).data)
+
+
+class PersonPassword(Endpoint):
+    write_scope = Scope.PEOPLE
+
+    @extend_schema(request=None, responses=PasswordShape)
+    def post(self, request: ApiRequest, pk: int) -> Response:
+        """Give a person a new password, shown this once; the old one ends. Admins."""
+        password = people.reset_password(access.person(request.user, pk), request.user)
+        return Response({"password": password}, headers={"Cache-Control": "no-store"})

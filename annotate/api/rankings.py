@@ -1,0 +1,174 @@
+"""Rankings: what a labeler gets next, its draft, its submission; and a campaign's, for researchers."""
+
+from typing import Any
+
+from django.db.models import F, Prefetch
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.response import Response
+
+from annotate import access
+from annotate.actions import answers, rankings
+from annotate.actions.rankings import LONGEST_NOTES, Answer, Judgement
+from annotate.api.auth import ApiRequest
+from annotate.api.claims import AnswerShape, ClaimShape, SkipShape
+from annotate.api.endpoints import NOTHING, Endpoint, once, sent
+from annotate.api.shapes import username
+from annotate.models import ClaimState, Flag, RankedCompletion, Ranking, Scope
+
+LETTERS = list("ABCDEFGHI")
+
+
+class OutputShape(serializers.Serializer[Any]):
+    """A completion as its labeler sees it: by letter, in the order in which it is shown."""
+
+    letter = serializers.ChoiceField(choices=LETTERS)
+    text = serializers.CharField(allow_blank=True)
+    rank = serializers.IntegerField(allow_null=True)
+    rating = serializers.IntegerField(allow_null=True)
+    flags = serializers.ListField(child=serializers.ChoiceField(choices=Flag.choices))
+    notes = serializers.CharField(allow_blank=True)
+
+
+class RankingShape(ClaimShape):
+    outputs = serializers.SerializerMethodField()
+    notes = serializers.CharField(allow_blank=True)
+
+    @extend_schema(responses=OutputShape(many=True))
+    def get_outputs(self, ranking: Ranking) -> Any:
+        rows = ranking.ranked_completions.annotate(text=F("completion__text"))
+        return OutputShape(rows, many=True).data
+
+
+class JudgementShape(serializers.Serializer[Any]):
+    letter = serializers.ChoiceField(choices=LETTERS)
+    rank = serializers.IntegerField(
+        min_value=1,
+        max_value=9,
+        required=False,
+        default=None,
+        allow_null=True,
+        help_text="1 is best; ties share.",
+    )
+    rating = serializers.IntegerField(min_value=1, max_value=7, required=False, default=None, allow_null=True)
+    flags = serializers.ListField(
+        child=serializers.ChoiceField(choices=Flag.choices), required=False, default=list
+    )
+    notes = serializers.CharField(
+        max_length=LONGEST_NOTES, required=False, default="", allow_blank=True, trim_whitespace=False
+    )
+
+
+class RankingAnswerShape(AnswerShape):
+    outputs: Any = serializers.ListSerializer(child=JudgementShape(), max_length=len(LETTERS))
+    notes = serializers.CharField(
+        max_length=LONGEST_NOTES, required=False, default="", allow_blank=True, trim_whitespace=False
+    )
+
+
+class JudgedShape(serializers.ModelSerializer[RankedCompletion]):
+    class Meta:
+        model = RankedCompletion
+        fields = ("completion", "place", "rank", "rating", "flags", "notes")
+
+
+class JudgedRankingShape(serializers.ModelSerializer[Ranking]):
+    """A submitted ranking, for researchers."""
+
+    labeler = username()
+    outputs = JudgedShape(many=True, source="ranked_completions")
+
+    class Meta:
+        model = Ranking
+        fields = (
+            "id",
+            "prompt",
+            "labeler",
+            "prompt_flags",
+            "notes",
+            "outputs",
+            "seconds",
+            "submitted_at",
+            "frozen_at",
+        )
+
+
+class NextRanking(Endpoint):
+    write_scope = Scope.LABEL
+
+    @extend_schema(request=None, responses={200: RankingShape} | NOTHING)
+    def post(self, request: ApiRequest, pk: int) -> Response:
+        """Claim what the token's owner ranks next, unfinished work first; 204 if nothing is left."""
+        ranking = rankings.claim_next(access.labeling_campaign(request.user, pk), request.user)
+        return Response(RankingShape(ranking).data) if ranking else Response(status=204)
+
+
+class OneRanking(Endpoint):
+    @extend_schema(responses=RankingShape)
+    def get(self, request: ApiRequest, pk: int) -> Response:
+        """Read a ranking of one's own."""
+        return Response(RankingShape(access.ranking(request.user, pk)).data)
+
+
+class RankingDraft(Endpoint):
+    write_scope = Scope.LABEL
+
+    @extend_schema(request=RankingAnswerShape, responses=RankingShape)
+    def put(self, request: ApiRequest, pk: int) -> Response:
+        """Keep an unfinished answer and renew the claim."""
+        ranking = access.ranking(request.user, pk)
+        rankings.save_draft(ranking, answer_in(sent(RankingAnswerShape, request)))
+        return Response(RankingShape(access.ranking(request.user, pk)).data)
+
+
+class SubmitRanking(Endpoint):
+    write_scope = Scope.LABEL
+
+    @extend_schema(request=RankingAnswerShape, responses=RankingShape)
+    @once
+    def post(self, request: ApiRequest, pk: int) -> Response:
+        """Make an answer count: every output rated and ranked. The same again changes nothing."""
+        rankings.submit(access.ranking(request.user, pk), answer_in(sent(RankingAnswerShape, request)))
+        return Response(RankingShape(access.ranking(request.user, pk)).data)
+
+
+class SkipRanking(Endpoint):
+    write_scope = Scope.LABEL
+
+    @extend_schema(request=SkipShape, responses=RankingShape)
+    @once
+    def post(self, request: ApiRequest, pk: int) -> Response:
+        """Let the prompt go to others, saying why."""
+        answers.skip(access.ranking(request.user, pk), **sent(SkipShape, request))
+        return Response(RankingShape(access.ranking(request.user, pk)).data)
+
+
+class UndoRanking(Endpoint):
+    write_scope = Scope.LABEL
+
+    @extend_schema(request=None, responses=RankingShape)
+    @once
+    def post(self, request: ApiRequest, pk: int) -> Response:
+        """Take a submission of the last ten seconds back."""
+        answers.undo(access.ranking(request.user, pk))
+        return Response(RankingShape(access.ranking(request.user, pk)).data)
+
+
+class CampaignRankings(Endpoint):
+    @extend_schema(responses=JudgedRankingShape(many=True))
+    def get(self, request: ApiRequest, pk: int) -> Response:
+        """List a campaign's submitted rankings. Researchers and admins."""
+        access.only_researchers(request.user)
+        campaign = access.campaign(request.user, pk)
+        rows = Ranking.objects.filter(prompt__campaign=campaign, state=ClaimState.SUBMITTED)
+        judged = Prefetch("ranked_completions", RankedCompletion.objects.order_by("place"))
+        return self.listed(rows.select_related("labeler").prefetch_related(judged), JudgedRankingShape)
+
+
+def answer_in(given: dict[str, Any]) -> Answer:
+    """Return what was sent as the actions take it."""
+    judgements = {
+        one["letter"]: Judgement(one["rank"], one["rating"], tuple(one["flags"]), one["notes"])
+        for one in given["outputs"]
+    }
+    return Answer(judgements, given["notes"], tuple(given["prompt_flags"]), given["seconds"])
