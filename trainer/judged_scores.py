@@ -2,16 +2,19 @@
 
 import logging
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import torch
 
+from trainer import tree_attention
 from trainer.hardware import device
 from trainer.rankings import JudgedPrompt
-from trainer.reward_model import RewardModel, pad_completions
+from trainer.reward_model import RewardModel
 from trainer.tokens import collate
+from trainer.tree_attention import pack
 
-# Encoding the prompt once runs one prompt at a time, so it has to save this much.
-_WORTH_SHARING = 1.2
+# What attends along a tree does so in small pieces, so it has to save this much.
+_WORTH_SHARING = 1.05
 
 
 def plain_scores(model: RewardModel, group: Iterable[JudgedPrompt], pad_id: int) -> list[torch.Tensor]:
@@ -21,28 +24,40 @@ def plain_scores(model: RewardModel, group: Iterable[JudgedPrompt], pad_id: int)
     return list(scores.split([len(judged.completions) for judged in group]))
 
 
-def shared_scores(model: RewardModel, judged: JudgedPrompt, pad_id: int) -> torch.Tensor:
-    """Return one prompt's scores (K,), the prompt encoded once."""
-    lengths = [len(completion) for completion in judged.completions]
-    return model.scores_sharing_prompt(
-        torch.tensor(judged.prompt, device=device()),
-        pad_completions(judged.completions, pad_id).to(device()),
-        torch.tensor(lengths, device=device()),
-    )
+def shared_scores(model: RewardModel, group: Sequence[JudgedPrompt]) -> list[torch.Tensor]:
+    """Return each prompt's scores (K,), each prompt encoded once, without padding."""
+    scores = model.scores_sharing_prompts(pack([(one.prompt, one.completions) for one in group], device()))
+    return list(scores.split([len(judged.completions) for judged in group]))
 
 
-def shares_prompt(model: RewardModel, train: Sequence[JudgedPrompt], choice: str, pad_id: int) -> bool:
-    """Return whether prompts are encoded once; auto: where it saves tokens, and is right."""
-    plain = sum(judged.padded_tokens for judged in train)
-    gain = plain / sum(judged.shared_tokens for judged in train)
+def shares_prompt(model: RewardModel, judged: Sequence[JudgedPrompt], choice: str, pad_id: int) -> bool:
+    """Return whether prompts are encoded once; auto: where it saves tokens. Tells the backbone if so."""
+    gain = sum(one.padded_tokens for one in judged) / sum(one.shared_tokens for one in judged)
     if choice == "never" or (choice == "auto" and gain < _WORTH_SHARING):
         return False
-    first = train[0]
-    with torch.no_grad():
-        expected = plain_scores(model, [first], pad_id)[0]
-        shared = shared_scores(model, first, pad_id)
-    if torch.allclose(expected, shared, atol=1e-3, rtol=1e-3):
+    if _shares_rightly(model, judged, pad_id):
         logging.info("each prompt is encoded once: %.1f times fewer tokens", gain)
         return True
     logging.warning("this architecture cannot share a prompt: each completion gets its own")
+    return False
+
+
+@torch.no_grad()
+def _shares_rightly(model: RewardModel, judged: Sequence[JudgedPrompt], pad_id: int) -> bool:
+    """Have the backbone share prompts, and keep it so if that gives the longest prompt the plain scores.
+
+    An attention that looks back only so far would show there.
+    """
+    longest = max(judged, key=lambda one: len(one.prompt))
+    short = replace(longest, completions=longest.completions[:2])
+    expected = plain_scores(model, [short], pad_id)[0]
+    before = model.backbone.config._attn_implementation
+    try:
+        model.backbone.set_attn_implementation(tree_attention.NAME)
+        shared = shared_scores(model, [short])[0]
+    except (TypeError, ValueError, NotImplementedError):
+        shared = expected + torch.inf  # its code knows nothing of exchanged attention
+    if torch.allclose(expected, shared, atol=1e-3, rtol=1e-3):
+        return True
+    model.backbone.set_attn_implementation(before)
     return False

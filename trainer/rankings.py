@@ -30,9 +30,8 @@ class JudgedPrompt:
 
     @property
     def shared_tokens(self) -> int:
-        """Tokens where the prompt is encoded once."""
-        longest = max(len(completion) for completion in self.completions)
-        return len(self.prompt) + len(self.completions) * longest
+        """Tokens where the prompt is encoded once and nothing is padded."""
+        return len(self.prompt) + sum(len(completion) for completion in self.completions)
 
 
 def judged_prompts(

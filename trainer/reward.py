@@ -21,7 +21,7 @@ from trainer.metrics import MetricsLog
 from trainer.optimizer import cosine_lr, make_optimizer, take_step
 from trainer.rankings import JudgedPrompt, judged_prompts, ties_of
 from trainer.reward_model import RewardModel, freeze_but_last, new_reward_model, save_reward_model
-from trainer.tokens import load_tokenizer, micro_batches
+from trainer.tokens import balanced, load_tokenizer, micro_batches
 from trainer.zero_point import centre, zero_point
 
 
@@ -136,7 +136,7 @@ class _Learner:
         self.learning = {"model": model, "optimizer": self.optimizer}
         self.done = resume.restore(partial, **self.learning)
         self.log = MetricsLog(partial / "metrics.jsonl", len(self.order), self.done)
-        self.share = shares_prompt(model, train, config.share_prompt, self.pad_id)
+        self.share = shares_prompt(model, [*train, *valid], config.share_prompt, self.pad_id)
 
     def learn(self) -> None:
         """Take the steps that are left."""
@@ -177,16 +177,17 @@ class _Learner:
         }
 
     def _groups(self, batch: Sequence[JudgedPrompt]) -> list[list[JudgedPrompt]]:
+        room = self.config.micro_batch_tokens
         if self.share:
-            return [[judged] for judged in batch]
-        sizes = [judged.padded_tokens for judged in batch]
-        groups = micro_batches(sizes, self.config.micro_batch_tokens)
+            groups = balanced([judged.shared_tokens for judged in batch], room)
+        else:
+            groups = micro_batches([judged.padded_tokens for judged in batch], room)
         return [[batch[i] for i in group] for group in groups]
 
     def _scores(self, group: Sequence[JudgedPrompt]) -> list[torch.Tensor]:
         with autocast(self.config.dtype):
             if self.share:
-                return [shared_scores(self.model, judged, self.pad_id) for judged in group]
+                return shared_scores(self.model, group)
             return plain_scores(self.model, group, self.pad_id)
 
     def _glance(self) -> dict[str, float]:

@@ -6,12 +6,13 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
-from transformers import AutoModel, DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoModel, PreTrainedModel, PreTrainedTokenizerBase
 
 from trainer import checkpoints
 from trainer.data import BadInput
 from trainer.hardware import autocast, device
 from trainer.tokens import Batch, collate, is_completion, load_tokenizer, micro_batches, predicting_positions
+from trainer.tree_attention import Packed
 
 
 class RewardModel(nn.Module):
@@ -37,20 +38,16 @@ class RewardModel(nn.Module):
         rows = torch.arange(len(hidden), device=hidden.device)[:, None]
         return self._read(hidden[rows, predicting_positions(batch)]) * is_completion(batch)
 
-    def scores_sharing_prompt(
-        self, prompt: torch.Tensor, completions: torch.Tensor, lengths: torch.Tensor
-    ) -> torch.Tensor:
-        """Return (K,) float32: scores of one prompt's completions, the prompt encoded once.
+    def scores_sharing_prompts(self, packed: Packed) -> torch.Tensor:
+        """Return (M,) float32: the score of each completion of a row in which each prompt stands once.
 
-        prompt: (P,); completions: (K, C) padded on the right; lengths: (K,). Gradients flow
-        back through the prompt's keys and values, so they equal those of scores().
+        Needs tree_attention in the backbone. Gradients flow back through the prompts, so they equal those
+        of scores().
         """
-        cache = DynamicCache(config=self.backbone.config)
-        self.backbone(input_ids=prompt[None], past_key_values=cache, use_cache=True)
-        cache.batch_repeat_interleave(len(completions))
-        hidden = self.backbone(input_ids=completions, past_key_values=cache, use_cache=True).last_hidden_state
-        rows = torch.arange(len(completions), device=hidden.device)
-        return self._read(hidden[rows, lengths - 1])
+        hidden = self.backbone(
+            input_ids=packed.ids, position_ids=packed.positions, segments=packed.segments, use_cache=False
+        ).last_hidden_state
+        return self._read(hidden[0, packed.ends - 1])
 
     def _hidden(self, batch: Batch) -> torch.Tensor:
         # No mask: under causal attention padding on the right cannot reach what is before it.
@@ -137,9 +134,3 @@ def _backbone(folder: Path) -> PreTrainedModel:
 
 def _on_device(model: RewardModel) -> RewardModel:
     return model.eval().to(device())
-
-
-def pad_completions(completions: Sequence[Sequence[int]], pad_id: int) -> torch.Tensor:
-    """Return (K, C) int64, padded on the right, for scores_sharing_prompt."""
-    rows = [torch.tensor(list(completion)) for completion in completions]
-    return nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=pad_id)

@@ -159,3 +159,21 @@ def micro_batches(lengths: Sequence[int], max_tokens: int) -> list[list[int]]:
         else:
             groups.append([index])
     return groups
+
+
+def balanced(sizes: Sequence[int], max_tokens: int) -> list[list[int]]:
+    """Return indices in as few groups as hold at most max_tokens each, of about equal sums; for packed rows.
+
+    Longest first, each into the emptiest group; one over max_tokens gets a group of its own.
+    """
+    count = max(1, -(-sum(sizes) // max_tokens))
+    while True:
+        groups: list[list[int]] = [[] for _ in range(count)]
+        sums = [0] * count
+        for index in sorted(range(len(sizes)), key=lambda i: -sizes[i]):
+            emptiest = sums.index(min(sums))
+            groups[emptiest].append(index)
+            sums[emptiest] += sizes[index]
+        if all(total <= max_tokens or len(group) <= 1 for total, group in zip(sums, groups, strict=True)):
+            return [group for group in groups if group]
+        count += 1

@@ -19,7 +19,7 @@ from tests.trainer.conftest import make_tokenizer
 from trainer.dropout import residual_dropout
 from trainer.engine import Request, Sampling
 from trainer.engine_transformers import TransformersBackend
-from trainer.judged_scores import plain_scores, shared_scores
+from trainer.judged_scores import plain_scores, shared_scores, shares_prompt
 from trainer.policy import completion_logprobs, load_policy, save_policy
 from trainer.rankings import JudgedPrompt
 from trainer.reward_model import freeze_but_last, new_reward_model
@@ -80,8 +80,10 @@ def test_samples_have_the_trainers_logprobs_whatever_stands_beside_them(folder: 
 def test_a_prompt_encoded_once_gives_the_same_scores(folder: Path) -> None:
     model = new_reward_model(folder, seed=0)
     judged = JudgedPrompt([5, 6, 7, 8], [[9, 10, 1], [4, 1], [12, 13, 14, 1]], [(0, 1)])
-    plain = plain_scores(model, [judged], 0)[0]
-    assert torch.allclose(shared_scores(model, judged, 0), plain, atol=1e-4)
+    other = JudgedPrompt([3] * 9, [[9, 1], [4, 7, 1]], [(0, 1)])
+    plain = torch.cat(plain_scores(model, [judged, other], 0))
+    assert shares_prompt(model, [judged, other], "always", 0)
+    assert torch.allclose(torch.cat(shared_scores(model, [judged, other])), plain, atol=1e-4)
     assert plain.std() > 1e-3, "scores that are all equal would prove nothing"
 
 

@@ -193,7 +193,7 @@ def test_a_model_that_cannot_share_its_prompt_falls_back(
     judged = JudgedPrompt([5] * 50, [[6, 1], [7, 1], [8, 1]], [(0, 1), (1, 2)])
     assert shares_prompt(model, [judged], "auto", 0)
     assert not shares_prompt(model, [judged], "never", 0)
-    monkeypatch.setattr(judged_scores, "shared_scores", lambda *_: torch.zeros(3))
+    monkeypatch.setattr(judged_scores, "shared_scores", lambda *_: [torch.zeros(2)])
     assert not shares_prompt(model, [judged], "auto", 0)
     assert "cannot share" in caplog.text
 

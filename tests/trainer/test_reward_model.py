@@ -12,10 +12,10 @@ from trainer.reward_model import (
     load_judge,
     load_reward_model,
     new_reward_model,
-    pad_completions,
     save_reward_model,
 )
 from trainer.tokens import Batch, collate, load_tokenizer
+from trainer.tree_attention import NAME, pack
 
 PROMPT = [5, 6, 7, 8]
 COMPLETIONS = [[9, 10, 1], [4, 1], [12, 13, 14, 1]]
@@ -27,8 +27,8 @@ def model(tiny_policy: Path) -> RewardModel:
 
 
 def shared(model: RewardModel) -> torch.Tensor:
-    lengths = torch.tensor([len(c) for c in COMPLETIONS])
-    return model.scores_sharing_prompt(torch.tensor(PROMPT), pad_completions(COMPLETIONS, 0), lengths)
+    model.backbone.set_attn_implementation(NAME)
+    return model.scores_sharing_prompts(pack([(PROMPT, COMPLETIONS)], torch.device("cpu")))
 
 
 def plain(model: RewardModel) -> torch.Tensor:

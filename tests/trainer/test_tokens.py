@@ -5,6 +5,7 @@ import torch
 
 from tests.trainer.conftest import make_tokenizer
 from trainer.tokens import (
+    balanced,
     collate,
     completion_ids,
     encode_completion,
@@ -94,3 +95,12 @@ def test_micro_batches_hold_every_row_once_within_the_limit() -> None:
     assert sorted(sum(groups, [])) == list(range(6))
     assert all(len(g) == 1 or max(lengths[i] for i in g) * len(g) <= 12 for g in groups)
     assert torch.tensor(groups[0]).tolist() == [4], "the longest comes first"
+
+
+def test_balanced_groups_hold_everything_once_within_their_room() -> None:
+    sizes = [500, 20, 300, 310, 190, 280, 9, 400]
+    groups = balanced(sizes, 700)
+    sums = [sum(sizes[i] for i in group) for group in groups]
+    assert sorted(sum(groups, [])) == list(range(8))
+    assert len(groups) == 3 and max(sums) - min(sums) < 60
+    assert balanced([900, 10], 100) == [[0], [1]]
