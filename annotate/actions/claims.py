@@ -3,13 +3,11 @@
 Everyone locks in one order: the labeler, the prompt, the claim. So no two requests wait for each other.
 """
 
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -23,37 +21,22 @@ HOLD = ["slot", "state", "lease_until"]
 LOCK = "SELECT * FROM {claims} WHERE id = %s FOR UPDATE"
 
 
-def left(wanted: QuerySet[Prompt], own: QuerySet[C], campaign: Campaign) -> int:
-    """Return how many prompts a labeler can still answer: the wanted ones, and own unfinished claims."""
-    begun = unfinished(own, campaign).order_by().values("prompt")
-    # One statement: what is claimed ahead at this moment is then counted once.
-    return wanted.order_by().values("pk").union(begun).count()
+def claim_next(kind: type[C], campaign: Campaign, labeler: User, besides: int = 0) -> C | None:
+    """Return what a labeler does next: their own unfinished claims first. None if nothing is left.
 
-
-def unfinished(own: QuerySet[C], campaign: Campaign) -> QuerySet[C]:
-    """Return those of these claims that can go on: the held ones, then lapsed ones with a free slot."""
-    has_slot = Q(**{f"prompt__{handing_out.HELD[own.model]}__lt": handing_out.slots(own.model, campaign)})
-    begun = own.filter(Q(state=ClaimState.CLAIMED) | Q(has_slot, state=ClaimState.EXPIRED))
-    # In the alphabet too, "claimed" comes before "expired".
-    return begun.order_by("state", "pk")
-
-
-def claim_next(
-    own: QuerySet[C],
-    wanted: QuerySet[Prompt],
-    campaign: Campaign,
-    labeler: User,
-    begin: Callable[[C], None] | None = None,
-) -> C | None:
-    """Return what a labeler does next: their own unfinished claims first. None if nothing is left."""
+    `besides` is the id of what they work on now: then one more is claimed ahead, and never two.
+    """
     # Taking a new one first, since it takes none from who has begun: mostly that is all there is to ask.
-    claim = handing_out.take(unfinished(own, campaign), wanted, campaign, labeler, begin)
-    return claim or go_on_with(own, campaign)
+    claim = handing_out.take_next(kind, campaign, labeler, besides)
+    return claim or go_on_with(kind, campaign, labeler, besides)
 
 
-def go_on_with(own: QuerySet[C], campaign: Campaign) -> C | None:
-    """Return the first of these claims that can go on, held again if it had lapsed."""
-    for claim in unfinished(own, campaign):
+def go_on_with(kind: type[C], campaign: Campaign, labeler: User, besides: int) -> C | None:
+    """Return the first of their other claims that can go on, held again if it had lapsed."""
+    held, lapsed = ClaimState.CLAIMED, ClaimState.EXPIRED
+    own = kind._default_manager.filter(labeler=labeler, prompt__campaign=campaign, state__in=[held, lapsed])
+    # In the alphabet too, "claimed" comes before "expired".
+    for claim in own.exclude(pk=besides).select_related("prompt__campaign").order_by("state", "pk"):
         if claim.state == ClaimState.CLAIMED:
             return claim
         with suppress(Refused):

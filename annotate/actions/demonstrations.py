@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from django.db import transaction
-from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -15,26 +14,13 @@ LONGEST_DEMONSTRATION = 20_000
 """Characters."""
 
 
-def wanted(campaign: Campaign, labeler: User) -> QuerySet[Prompt]:
-    """Return the prompts without a demonstration that this labeler may claim."""
-    return handing_out.open_prompts(Demonstration, Prompt.objects.all(), campaign, labeler)
-
-
 def claim_next(campaign: Campaign, labeler: User, besides: int = 0) -> Demonstration | None:
-    """Return what this labeler demonstrates next: unfinished work first. None if nothing is left.
-
-    `besides` is the id of what they work on now: then one more is claimed ahead, and never two.
-    """
-    own = owned(campaign, labeler).exclude(pk=besides).select_related("prompt", "instructions")
-    return claims.claim_next(own, wanted(campaign, labeler), campaign, labeler)
-
-
-def owned(campaign: Campaign, labeler: User) -> QuerySet[Demonstration]:
-    return Demonstration.objects.filter(labeler=labeler, prompt__campaign=campaign)
+    """Return what this labeler demonstrates next, as claims.claim_next says."""
+    return claims.claim_next(Demonstration, campaign, labeler, besides)
 
 
 def left(campaign: Campaign, labeler: User) -> int:
-    return claims.left(wanted(campaign, labeler), owned(campaign, labeler), campaign)
+    return handing_out.left(Demonstration, campaign, labeler)
 
 
 def save_draft(

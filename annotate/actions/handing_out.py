@@ -3,47 +3,61 @@
 Who takes one holds the labeler's row, then the prompt's. The database lets each slot be taken once.
 """
 
-from collections.abc import Callable
-from typing import TypeVar
+from functools import cache
+from typing import Any, TypeVar
 
-from django.db import connection, transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
-
-from annotate.models import Campaign, ClaimState, Demonstration, Prompt, Ranking, User
+from annotate import sql
+from annotate.models import Campaign, Demonstration, Ranking, User
 
 C = TypeVar("C", Ranking, Demonstration)
 
-# Where a prompt counts the slots that its claims hold.
+# Where a prompt counts the slots that its claims hold, and what makes it ready to be claimed.
 HELD = {Ranking: "rankings_held", Demonstration: "demonstrations_held"}
+READY = {Ranking: "AND prompt.sampling = 'sampled'", Demonstration: ""}
+# Prompts that others wrote come first.
+WHOSE = ("prompt.author_id IS DISTINCT FROM %(labeler)s", "prompt.author_id = %(labeler)s")
 
-# One statement instead of five, since the desk asks for it all day. Locking the prompt reads its row again,
-# so one that was filled meanwhile is passed over; its slots are as they were before, so the lowest free one
-# may turn out to be taken. Then nothing is inserted.
-HAND_OUT = """
-INSERT INTO {claims} (prompt_id, labeler_id, instructions_id, state, slot, lease_until, created_at,
-    source_id, skip_kind, skip_reason, prompt_flags, {answer})
-SELECT id, %s,
-    (SELECT id FROM annotate_instructions WHERE campaign_id = %s ORDER BY version DESC LIMIT 1),
-    %s,
-    (SELECT min(free) FROM generate_series(0, %s) AS free
-     WHERE free NOT IN (SELECT slot FROM {claims} WHERE prompt_id = prompt.id AND slot IS NOT NULL)),
-    now() + make_interval(mins => %s), now(), '', '', '', '{{}}', ''
-FROM ({prompt}) AS prompt (id)
-ON CONFLICT DO NOTHING RETURNING id
+# A prompt is open to a labeler while it has a free slot and no claim or answer of theirs yet.
+OPEN = """
+SELECT prompt.id FROM annotate_prompt AS prompt
+WHERE prompt.campaign_id = %(campaign)s AND prompt.{held} < %(slots)s {ready} AND NOT EXISTS
+    (SELECT FROM {claims} AS own WHERE own.prompt_id = prompt.id AND own.labeler_id = %(labeler)s)
 """
+# What they can go on with: what they hold, and what lapsed while a slot is free.
+BEGUN = """
+SELECT own.prompt_id FROM {claims} AS own JOIN annotate_prompt AS prompt ON prompt.id = own.prompt_id
+WHERE own.labeler_id = %(labeler)s AND own.state IN ('claimed', 'expired') AND own.id <> %(besides)s
+    AND prompt.campaign_id = %(campaign)s AND (own.state = 'claimed' OR prompt.{held} < %(slots)s)
+"""
+LEFT = f"SELECT count(*) FROM ({OPEN} UNION {BEGUN}) AS prompts"  # noqa: S608 - constants
+FIRST = "ORDER BY prompt.{held}, prompt.id LIMIT 1"
 
-
-def open_prompts(
-    kind: type[C], prompts: QuerySet[Prompt], campaign: Campaign, labeler: User
-) -> QuerySet[Prompt]:
-    """Return those prompts that this labeler may claim, the least covered first.
-
-    A prompt needs a free slot and no claim or answer of the labeler's yet.
-    """
-    held = HELD[kind]
-    own = kind.objects.filter(prompt=OuterRef("pk"), labeler=labeler)
-    free = prompts.filter(~Exists(own), campaign=campaign, **{f"{held}__lt": slots(kind, campaign)})
-    return free.order_by(held, "pk")
+# The second of two clicks waits for the first one's claim, and sees it.
+LOCK_LABELER = "SELECT FROM annotate_user WHERE id = %(labeler)s FOR NO KEY UPDATE;"
+# Locking the prompt reads its row again, so one that was filled meanwhile is passed over; its slots are as
+# they were before, so the lowest free one may turn out to be taken. Then nothing is inserted.
+CLAIM = """
+WITH prompt AS MATERIALIZED ({prompt}),
+claim AS (
+    INSERT INTO {claims} (prompt_id, labeler_id, instructions_id, state, slot, lease_until, created_at,
+        source_id, skip_kind, skip_reason, prompt_flags, {answer})
+    SELECT id, %(labeler)s,
+        (SELECT id FROM annotate_instructions WHERE campaign_id = %(campaign)s ORDER BY version DESC LIMIT 1),
+        'claimed',
+        (SELECT min(free) FROM generate_series(0, %(slots)s - 1) AS free WHERE free NOT IN
+            (SELECT slot FROM {claims} WHERE prompt_id = prompt.id AND slot IS NOT NULL)),
+        now() + make_interval(mins => %(minutes)s), now(), '', '', '', '{{}}', ''
+    FROM prompt ON CONFLICT DO NOTHING RETURNING *
+){shown}
+SELECT * FROM claim
+"""
+# Fix the order in which this labeler sees the completions.
+SHOWN_IN_RANDOM_ORDER = """,
+shown AS (
+    INSERT INTO annotate_rankedcompletion (ranking_id, completion_id, place, flags, notes)
+    SELECT claim.id, completion.id, row_number() OVER (ORDER BY random()) - 1, '{}', ''
+    FROM claim JOIN annotate_completion AS completion ON completion.prompt_id = claim.prompt_id
+)"""
 
 
 def slots(kind: type[C], campaign: Campaign) -> int:
@@ -51,56 +65,60 @@ def slots(kind: type[C], campaign: Campaign) -> int:
     return 1 if kind is Demonstration else campaign.labelers_per_prompt
 
 
-def take(
-    own: QuerySet[C],
-    wanted: QuerySet[Prompt],
-    campaign: Campaign,
-    labeler: User,
-    begin: Callable[[C], None] | None = None,
-) -> C | None:
-    """Return a new claim on the first wanted prompt; None if nothing is left, or where `own` has one already.
+def left(kind: type[C], campaign: Campaign, labeler: User) -> int:
+    """Return how many prompts a labeler can still answer: open ones, and what they have begun."""
+    # One statement: what is claimed ahead at this moment is then counted once.
+    row = sql.one(_named(kind, LEFT), _values(kind, campaign, labeler))
+    assert row is not None, "a count is always one row"
+    return int(row[0])
 
-    Prompts that others wrote come first. `begin` completes a new claim in the same transaction.
+
+def take_next(kind: type[C], campaign: Campaign, labeler: User, besides: int = 0) -> C | None:
+    """Return a claim on the least covered open prompt; None if there is none, or they have begun another one.
+
+    `besides` is the id of one that they may have begun.
     """
-    # The second of two clicks waits for the first one's claim, and sees it.
-    wanted = wanted.filter(~Exists(own))
-    for author in (~Q(author=labeler), Q(author=labeler)):
-        prompts = wanted.filter(author)
+    values = _values(kind, campaign, labeler) | {"besides": besides}
+    return _take(kind, f"AND NOT EXISTS ({BEGUN})", values)
+
+
+def take(kind: type[C], prompt: int, campaign: Campaign, labeler: User) -> C | None:
+    """Return a claim on the prompt with this id; None if it is not open to this labeler."""
+    return _take(kind, "AND prompt.id = %(prompt)s", _values(kind, campaign, labeler) | {"prompt": prompt})
+
+
+def _take(kind: type[C], narrowed: str, values: dict[str, Any]) -> C | None:
+    for whose in WHOSE:
+        wanted = f"{OPEN} {narrowed} AND {whose}"
         # First past what others hold for a moment.
-        if claim := _take_first(own.model, prompts, campaign, labeler, begin, skip_locked=True):
+        if claim := sql.last_of(kind, _claim(kind, wanted, "SKIP LOCKED"), values):
             return claim
         # Then wait for them, as one may let go; one by one, since who locks two could wait in a circle.
-        while pk := prompts.values_list("pk", flat=True).first():
-            held = prompts.filter(pk=pk)
-            if claim := _take_first(own.model, held, campaign, labeler, begin, skip_locked=False):
+        while first := sql.one(_named(kind, f"{wanted} {FIRST}"), values):
+            held = f"{wanted} AND prompt.id = %(held)s"
+            if claim := sql.last_of(kind, _claim(kind, held, ""), values | {"held": first[0]}):
                 return claim
     return None
 
 
-@transaction.atomic
-def _take_first(
-    kind: type[C],
-    prompts: QuerySet[Prompt],
-    campaign: Campaign,
-    labeler: User,
-    begin: Callable[[C], None] | None,
-    *,
-    skip_locked: bool,
-) -> C | None:
-    """Claim the first of these prompts. None: there is none, or its slot was taken in that moment."""
-    locked = prompts.select_for_update(skip_locked=skip_locked, no_key=True, of=("self",))
-    prompt, which = locked.values("pk")[:1].query.sql_with_params()
-    answer = "notes" if kind is Ranking else "text"
-    last_slot, minutes = slots(kind, campaign) - 1, campaign.lease_minutes
-    values: list[int | str] = [labeler.pk, campaign.pk, ClaimState.CLAIMED, last_slot, minutes]
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT FROM annotate_user WHERE id = %s FOR NO KEY UPDATE", [labeler.pk])
-        statement = HAND_OUT.format(claims=kind._meta.db_table, answer=answer, prompt=prompt)
-        cursor.execute(statement, values + list(which))
-        row = cursor.fetchone()
-    if row is None:
-        return None
-    claim = kind.objects.select_related("prompt", "instructions").get(pk=row[0])
-    if begin:
-        begin(claim)
-    return claim
+@cache
+def _claim(kind: type[C], wanted: str, locking: str) -> str:
+    prompt = _named(kind, f"{wanted} {FIRST} FOR NO KEY UPDATE OF prompt {locking}")
+    answer, shown = ("notes", SHOWN_IN_RANDOM_ORDER) if kind is Ranking else ("text", "")
+    claims = kind._meta.db_table
+    return LOCK_LABELER + CLAIM.format(prompt=prompt, claims=claims, answer=answer, shown=shown)
+
+
+@cache
+def _named(kind: type[C], statement: str) -> str:
+    return statement.format(claims=kind._meta.db_table, held=HELD[kind], ready=READY[kind])
+
+
+def _values(kind: type[C], campaign: Campaign, labeler: User) -> dict[str, Any]:
+    return {
+        "campaign": campaign.pk,
+        "labeler": labeler.pk,
+        "slots": slots(kind, campaign),
+        "minutes": campaign.lease_minutes,
+        "besides": 0,
+    }

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from django.db import connection, transaction
-from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from annotate.actions import answers, claims, handing_out, revisions
@@ -17,15 +16,9 @@ from annotate.models import (
     Prompt,
     RankedCompletion,
     Ranking,
-    Sampling,
     User,
 )
 
-SHOW_IN_RANDOM_ORDER = """
-INSERT INTO annotate_rankedcompletion (ranking_id, completion_id, place, flags, notes)
-SELECT %s, id, row_number() OVER (ORDER BY random()) - 1, '{}', ''
-FROM annotate_completion WHERE prompt_id = %s
-"""
 # Django's bulk_update of nine rows costs several times as much.
 WRITE_JUDGEMENTS = """
 UPDATE annotate_rankedcompletion AS row
@@ -55,40 +48,19 @@ class Answer(NamedTuple):
     seconds: float | None = None
 
 
-def rankable(campaign: Campaign, labeler: User) -> QuerySet[Prompt]:
-    """Return the prompts this labeler may claim for ranking, the least covered first."""
-    sampled = Prompt.objects.filter(sampling=Sampling.SAMPLED)
-    return handing_out.open_prompts(Ranking, sampled, campaign, labeler)
-
-
 def claim_next(campaign: Campaign, labeler: User, besides: int = 0) -> Ranking | None:
-    """Return what this labeler ranks next: unfinished work first. None if nothing is left.
-
-    `besides` is the id of what they work on now: then one more is claimed ahead, and never two.
-    """
-    own = owned(campaign, labeler).exclude(pk=besides).select_related("prompt", "instructions")
-    return claims.claim_next(own, rankable(campaign, labeler), campaign, labeler, show_in_random_order)
+    """Return what this labeler ranks next, as claims.claim_next says."""
+    return claims.claim_next(Ranking, campaign, labeler, besides)
 
 
 def claim_prompt(prompt: Prompt, labeler: User) -> Ranking | None:
     """Return this labeler's ranking of this prompt, a new one if need be; None if it takes no more."""
-    own = Ranking.objects.filter(labeler=labeler, prompt=prompt)
-    wanted = rankable(prompt.campaign, labeler).filter(pk=prompt.pk)
-    return handing_out.take(own, wanted, prompt.campaign, labeler, show_in_random_order) or own.first()
-
-
-def owned(campaign: Campaign, labeler: User) -> QuerySet[Ranking]:
-    return Ranking.objects.filter(labeler=labeler, prompt__campaign=campaign)
+    claim = handing_out.take(Ranking, prompt.pk, prompt.campaign, labeler)
+    return claim or Ranking.objects.filter(labeler=labeler, prompt=prompt).first()
 
 
 def left(campaign: Campaign, labeler: User) -> int:
-    return claims.left(rankable(campaign, labeler), owned(campaign, labeler), campaign)
-
-
-def show_in_random_order(ranking: Ranking) -> None:
-    """Fix the order in which this labeler sees the completions."""
-    with connection.cursor() as cursor:
-        cursor.execute(SHOW_IN_RANDOM_ORDER, [ranking.pk, ranking.prompt_id])
+    return handing_out.left(Ranking, campaign, labeler)
 
 
 def save_draft(ranking: Ranking, answer: Answer, known: str | None = None) -> answers.Kept:
