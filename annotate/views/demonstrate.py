@@ -12,7 +12,7 @@ from annotate.access import SignedInRequest
 from annotate.actions import demonstrations, suggestions
 from annotate.errors import Refused
 from annotate.forms import as_written, seconds
-from annotate.models import Demonstration
+from annotate.models import Campaign, Demonstration
 from annotate.views import desk
 from annotate.views.suggestions import begun_from
 
@@ -60,7 +60,7 @@ def skip(request: SignedInRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def ahead(request: SignedInRequest, pk: int) -> HttpResponse:
-    return desk.ahead(request, WORK, access.demonstration(request.user, pk))
+    return desk.ahead(request, WORK, access.looked_at(Demonstration, request.user, pk))
 
 
 def written(request: SignedInRequest, demonstration: Demonstration) -> dict[str, Any]:
@@ -88,10 +88,16 @@ def page(
     return render(request, "demonstrate/demonstrate.html", context, status=status)
 
 
+def page_ahead(request: SignedInRequest, campaign: Campaign, demonstration: Demonstration) -> HttpResponse:
+    demonstration.prompt.campaign = campaign
+    return page(request, demonstration)
+
+
 WORK = desk.Work(
     noun="demonstration",
     claim_next=demonstrations.claim_next,
     page=page,
+    page_ahead=page_ahead,
     submitted=gettext_lazy("Demonstration submitted."),
     nothing_left=gettext_lazy("No prompt of %(campaign)s lacks a demonstration."),
 )

@@ -12,7 +12,7 @@ from django.utils.functional import Promise
 from django.views.decorators.http import require_safe
 
 from annotate import access
-from annotate.access import SignedInRequest
+from annotate.access import LookedAt, SignedInRequest
 from annotate.actions import answers, claims, demonstrations, rankings
 from annotate.errors import Refused
 from annotate.forms import as_written
@@ -30,6 +30,8 @@ class Work(NamedTuple, Generic[C]):
     """What its URLs are named by."""
     claim_next: Callable[..., C | None]
     page: Callable[..., HttpResponse]
+    page_ahead: Callable[[SignedInRequest, Campaign, C], HttpResponse]
+    """The page of an item that was just claimed, for the script that shows it later."""
     submitted: Promise
     nothing_left: Promise
 
@@ -42,17 +44,17 @@ def go_on(request: SignedInRequest, work: Work[C], campaign: Campaign) -> HttpRe
     return redirect("home")
 
 
-def ahead(request: SignedInRequest, work: Work[C], claim: C) -> HttpResponse:
+def ahead(request: SignedInRequest, work: Work[C], looked_at: LookedAt[C]) -> HttpResponse:
     """Claim what comes after the item that is looked at, and answer with its page; 204 if nothing does."""
+    claim = looked_at.claim
     claims.keep_open(claim)
     campaign = claim.prompt.campaign
     after = None
-    if access.may_label(request.user, campaign):
+    if looked_at.may_go_on:
         after = work.claim_next(campaign, request.user, besides=claim.pk)
     if after is None:
         return HttpResponse(status=204)
-    after.prompt.campaign = campaign
-    response = work.page(request, after)
+    response = work.page_ahead(request, campaign, after)
     response["Content-Location"] = reverse(work.noun, args=[after.pk])
     return response
 

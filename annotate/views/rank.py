@@ -1,9 +1,11 @@
 """Ranking: rate each completion of a prompt, answer the yes/no questions, put all of them in order."""
 
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from django.db.models import F
 from django.http import HttpResponse
+from django.middleware.csrf import get_token
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -15,8 +17,10 @@ from annotate.actions import rankings
 from annotate.actions.rankings import BEST_RATING, Answer, Judgement
 from annotate.errors import Refused
 from annotate.forms import ranking_answer
-from annotate.models import Flag, Ranking
-from annotate.views import desk
+from annotate.models import Campaign, Flag, Ranking
+from annotate.views import desk, fresh
+
+TEMPLATE = "rank/rank.html"
 
 
 class Output(NamedTuple):
@@ -79,7 +83,7 @@ def skip(request: SignedInRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def ahead(request: SignedInRequest, pk: int) -> HttpResponse:
-    return desk.ahead(request, WORK, access.ranking_looked_at(request.user, pk))
+    return desk.ahead(request, WORK, access.looked_at(Ranking, request.user, pk))
 
 
 def page(
@@ -88,7 +92,30 @@ def page(
     rows = list(ranking.ranked_completions.annotate(text=F("completion__text")))
     answer = answer or rankings.stored(ranking, rows)
     outputs = [Output(row.letter, row.text, answer.judgements.get(row.letter, Judgement())) for row in rows]
-    context = desk.shared_context(WORK, ranking, error) | {
+    context = page_context(ranking, outputs, answer, error)
+    return render(request, TEMPLATE, context, status=error.status if error else 200)
+
+
+def page_ahead(request: SignedInRequest, campaign: Campaign, ranking: Ranking) -> HttpResponse:
+    words = fresh.words(ranking)
+    if ranking.drafted_at or not all(text.strip() for text in words.texts):
+        ranking.prompt.campaign = campaign
+        return page(request, ranking)
+    pieces = pieces_of(fresh.frame(campaign, ranking, words))
+    return HttpResponse(fresh.fill_in(pieces, ranking.pk, words, get_token(request)))
+
+
+@lru_cache(maxsize=256)
+def pieces_of(frame: fresh.Frame) -> list[str]:
+    outputs = [Output(letter, fresh.hole(letter), Judgement()) for letter in fresh.letters(frame.k)]
+    context = page_context(fresh.stand_in(frame), outputs, Answer({}), None)
+    return fresh.pieces(TEMPLATE, frame, context)
+
+
+def page_context(
+    ranking: Ranking, outputs: list[Output], answer: Answer, error: Refused | None
+) -> dict[str, Any]:
+    return desk.shared_context(WORK, ranking, error) | {
         "outputs": outputs,
         "ranks": range(1, len(outputs) + 1),
         "ratings": range(1, BEST_RATING + 1),
@@ -96,13 +123,13 @@ def page(
         "notes": answer.notes,
         "chosen_prompt_flags": answer.prompt_flags,
     }
-    return render(request, "rank/rank.html", context, status=error.status if error else 200)
 
 
 WORK = desk.Work(
     noun="ranking",
     claim_next=rankings.claim_next,
     page=page,
+    page_ahead=page_ahead,
     submitted=gettext_lazy("Ranking submitted."),
     nothing_left=gettext_lazy("Nothing is left to rank in %(campaign)s for now."),
 )

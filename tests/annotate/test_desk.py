@@ -1,5 +1,6 @@
 """What ranking and demonstrating share: drafts that stay, the next item ahead, undo, revisions, today."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -64,6 +65,27 @@ def submitted_ago(seconds: float) -> None:
     then = timezone.now() - timedelta(seconds=seconds)
     Ranking.objects.update(submitted_at=then)
     Demonstration.objects.update(submitted_at=then)
+
+
+def without_tokens(page: bytes) -> str:
+    return re.sub(r'name="csrfmiddlewaretoken" value="\w{64}"', "", page.decode())
+
+
+@pytest.mark.parametrize("language", ["en", "zh-hans"])
+def test_the_page_fetched_ahead_is_the_page_that_opens(
+    client: Client, ranking: Ranking, campaign: Campaign, language: str
+) -> None:
+    client.cookies["django_language"] = language
+    prompt = sampled_prompt(campaign, "What is $x$ & \ue000pk\ue001?")
+    prompt.messages.insert(0, {"role": "system", "content": "Be <brief>."})
+    prompt.save()
+    prompt.completions.filter(place=2).update(text="**Bold** <script>alert(1)</script> & `code`")
+    for _ in ("rendered", "filled in"):
+        ahead = client.post(f"/rankings/{ranking.pk}/ahead", headers=FETCHED)
+        page = client.get(ahead["Content-Location"], headers=FETCHED)
+        assert without_tokens(ahead.content) == without_tokens(page.content)
+        assert "&lt;brief&gt;" in ahead.content.decode()
+        Ranking.objects.exclude(pk=ranking.pk).delete()
 
 
 def test_undo_takes_a_ranking_back_with_its_draft(
