@@ -1,10 +1,9 @@
 """Statements of our own, for what the desk asks all day: building such a query costs more than running it."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 from django.db import connection
-from django.db.backends.utils import CursorWrapper
 from django.db.models import Model
 
 M = TypeVar("M", bound=Model)
@@ -12,30 +11,36 @@ Values = Mapping[str, Any] | Sequence[Any]
 Row = tuple[Any, ...]
 
 
-def one(statement: str, values: Values) -> Row | None:
-    """Return the first row, None if there is none."""
-    with connection.cursor() as cursor:
-        cursor.execute(statement, values)
-        row: Row | None = cursor.fetchone()
-    return row
+class Result(NamedTuple):
+    """What one statement gave: its rows, and the names of their columns."""
+
+    names: list[str]
+    rows: list[Row]
 
 
-def last_of(model: type[M], statements: str, values: Values) -> M | None:
-    """Run statements in one go, and return the first row of the last as an instance, None without a row.
+def run(statements: str, values: Values) -> list[Result]:
+    """Run statements that all give rows, in one go.
 
     They are one transaction, and each sees what others have committed when it begins.
     """
+    results = []
     with connection.cursor() as cursor:
         cursor.execute(statements, values)
-        while cursor.nextset():
-            pass
-        return next(instances(model, cursor), None)
+        while True:
+            results.append(Result([column.name for column in cursor.description], cursor.fetchall()))
+            if not cursor.nextset():
+                return results
 
 
-def instances(model: type[M], cursor: CursorWrapper) -> Iterator[M]:
+def one(statement: str, values: Values) -> Row | None:
+    """Return the first row, None if there is none."""
+    (result,) = run(statement, values)
+    return result.rows[0] if result.rows else None
+
+
+def instances(model: type[M], result: Result) -> list[M]:
     """Return the rows that a statement gave of a model's table, each with all of its columns."""
-    found = [column.name for column in cursor.description]
-    places = [found.index(field.column) for field in model._meta.concrete_fields]
-    names = [field.attname for field in model._meta.concrete_fields]
-    for row in cursor.fetchall():
-        yield model.from_db(connection.alias, names, [row[place] for place in places])
+    fields = model._meta.concrete_fields
+    places = [result.names.index(str(field.column)) for field in fields]
+    names = [field.attname for field in fields]
+    return [model.from_db(None, names, [row[place] for place in places]) for row in result.rows]

@@ -11,6 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from annotate import sql
 from annotate.actions import handing_out
 from annotate.errors import Refused
 from annotate.models import Campaign, ClaimState, Demonstration, Prompt, Ranking, User
@@ -18,7 +19,13 @@ from annotate.models import Campaign, ClaimState, Demonstration, Prompt, Ranking
 C = TypeVar("C", Ranking, Demonstration)
 HOLD = ["slot", "state", "lease_until"]
 """The fields that say whether and for how long a claim is held."""
-LOCK = "SELECT * FROM {claims} WHERE id = %s FOR UPDATE"
+CAMPAIGN = ("id", "labelers_per_prompt", "lease_minutes")
+LOCK = """
+SELECT prompt.id, campaign.id, labelers_per_prompt, lease_minutes
+FROM annotate_prompt AS prompt JOIN annotate_campaign AS campaign ON campaign.id = campaign_id
+WHERE prompt.id = %(prompt)s FOR NO KEY UPDATE OF prompt;
+SELECT * FROM {claims} WHERE id = %(claim)s FOR UPDATE
+"""
 
 
 def claim_next(kind: type[C], campaign: Campaign, labeler: User, besides: int = 0) -> C | None:
@@ -80,19 +87,14 @@ def hold(claim: C) -> C:
 
 
 def lock(claim: C) -> C:
-    """Lock a claim in this transaction, after its prompt."""
-    prompt = lock_prompt(claim)
-    # What the desk asks for with each answer is cheaper as SQL than as a query to be built.
-    locked = type(claim).objects.raw(LOCK.format(claims=claim._meta.db_table), [claim.pk])[0]
-    locked.prompt = prompt
+    """Lock a claim in this transaction, after its prompt, which whoever moves its slot does first."""
+    kind = type(claim)
+    values = {"prompt": claim.prompt_id, "claim": claim.pk}
+    prompts, claims = sql.run(LOCK.format(claims=kind._meta.db_table), values)
+    (locked,) = sql.instances(kind, claims)
+    locked.prompt = Prompt.from_db(None, ("id", "campaign_id"), prompts.rows[0][:2])
+    locked.prompt.campaign = Campaign.from_db(None, CAMPAIGN, prompts.rows[0][1:])
     return locked
-
-
-def lock_prompt(claim: C) -> Prompt:
-    """Lock a claim's prompt in this transaction, which whoever moves its slot does first."""
-    prompts = Prompt.objects.select_for_update(no_key=True, of=("self",)).select_related("campaign")
-    needed = prompts.only("campaign__labelers_per_prompt", "campaign__lease_minutes")
-    return needed.get(pk=claim.prompt_id)
 
 
 def renew(locked: C) -> None:

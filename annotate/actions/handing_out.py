@@ -91,14 +91,19 @@ def _take(kind: type[C], narrowed: str, values: dict[str, Any]) -> C | None:
     for whose in WHOSE:
         wanted = f"{OPEN} {narrowed} AND {whose}"
         # First past what others hold for a moment.
-        if claim := sql.last_of(kind, _claim(kind, wanted, "SKIP LOCKED"), values):
+        if claim := _claimed(kind, _claim(kind, wanted, "SKIP LOCKED"), values):
             return claim
         # Then wait for them, as one may let go; one by one, since who locks two could wait in a circle.
         while first := sql.one(_named(kind, f"{wanted} {FIRST}"), values):
             held = f"{wanted} AND prompt.id = %(held)s"
-            if claim := sql.last_of(kind, _claim(kind, held, ""), values | {"held": first[0]}):
+            if claim := _claimed(kind, _claim(kind, held, ""), values | {"held": first[0]}):
                 return claim
     return None
+
+
+def _claimed(kind: type[C], statements: str, values: dict[str, Any]) -> C | None:
+    _locked, claimed = sql.run(statements, values)
+    return next(iter(sql.instances(kind, claimed)), None)
 
 
 @cache

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
+from annotate import sql
 from annotate.actions import answers, claims, handing_out, revisions
 from annotate.errors import Invalid
 from annotate.models import (
@@ -19,6 +20,7 @@ from annotate.models import (
     User,
 )
 
+RANKED = "SELECT * FROM annotate_rankedcompletion WHERE ranking_id = %s ORDER BY place"
 # Django's bulk_update of nine rows costs several times as much.
 WRITE_JUDGEMENTS = """
 UPDATE annotate_rankedcompletion AS row
@@ -73,7 +75,7 @@ def save_draft(ranking: Ranking, answer: Answer, known: str | None = None) -> an
     with transaction.atomic():
         locked = claims.lock(ranking)
         answers.refuse_submitted(locked)
-        rows = list(locked.ranked_completions.all())
+        rows = ranked(locked)
         check(rows, answer)
         write(locked, rows, answer)
         kept = answers.draft(locked, answer.seconds, answer.prompt_flags, known)
@@ -92,7 +94,7 @@ def submit(ranking: Ranking, answer: Answer) -> None:
         Refused: a snapshot has read the answer, or the claim ran out and its slot is taken.
     """
     held = claims.hold(ranking)
-    rows = list(held.ranked_completions.all())
+    rows = ranked(held)
     check(rows, answer)
     check_complete(rows, answer)
     if held.state == ClaimState.SUBMITTED:
@@ -103,6 +105,12 @@ def submit(ranking: Ranking, answer: Answer) -> None:
     write(held, rows, answer)
     answers.submit(held, answer.seconds, answer.prompt_flags)
     held.save(update_fields=[*answers.SUBMITTED, "notes"])
+
+
+def ranked(ranking: Ranking) -> list[RankedCompletion]:
+    """Return its completions in the order they are shown."""
+    (rows,) = sql.run(RANKED, [ranking.pk])
+    return sql.instances(RankedCompletion, rows)
 
 
 def stored(ranking: Ranking, rows: Sequence[RankedCompletion]) -> Answer:
