@@ -1,9 +1,15 @@
-"""What every response gets: the Content-Security-Policy, and errors turned into answers in one place."""
+"""What every response gets: compression, the Content-Security-Policy, and errors as answers, in one place."""
 
 from collections.abc import Callable
+from gzip import GzipFile
+from io import BytesIO
+from secrets import randbelow
 
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.middleware.gzip import GZipMiddleware
 from django.shortcuts import render
+from django.utils.cache import patch_vary_headers
 
 from annotate.errors import Refused
 
@@ -21,7 +27,35 @@ CONTENT_SECURITY_POLICY = "; ".join(
     ]
 )
 
+LEAST_BYTES = 500
+QUICK = 3
+"""gzip's level, of 9; Django's is 6."""
+
 GetResponse = Callable[[HttpRequest], HttpResponse]
+
+
+class QuickGZipMiddleware(GZipMiddleware):
+    """Django's, but for pages at a level that takes a quarter of the time for 7 % more bytes."""
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        accepts = "gzip" in request.headers.get("Accept-Encoding", "")
+        if not isinstance(response, HttpResponse) or response.has_header("Content-Encoding") or not accepts:
+            return super().process_response(request, response)
+        if len(response.content) < LEAST_BYTES:
+            return response
+        patch_vary_headers(response, ("Accept-Encoding",))
+        response.content = compressed(response.content, b"a" * randbelow(self.max_random_bytes))
+        response["Content-Length"] = str(len(response.content))
+        response["Content-Encoding"] = "gzip"
+        return response
+
+
+def compressed(content: bytes, name: bytes) -> bytes:
+    """Return the content as gzip; its header carries the name, which nobody reads: it hides the length."""
+    buffer = BytesIO()
+    with GzipFile(name, "wb", QUICK, buffer, mtime=0) as file:
+        file.write(content)
+    return buffer.getvalue()
 
 
 class ContentSecurityPolicyMiddleware:

@@ -84,7 +84,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     # Against BREACH it makes lengths random, and Django's CSRF token differs in every answer.
-    "django.middleware.gzip.GZipMiddleware",
+    "annotate.middleware.QuickGZipMiddleware",
     "annotate.middleware.ContentSecurityPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -119,6 +119,8 @@ TEMPLATES = [
 DATABASES = {"default": database(os.environ.get("DATABASE_URL", "postgresql:///podium"))}
 
 AUTH_USER_MODEL = "annotate.User"
+AUTHENTICATION_BACKENDS = ["annotate.sessions.Backend"]
+SESSION_ENGINE = "annotate.sessions"
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "sign-in"

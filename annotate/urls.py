@@ -25,6 +25,16 @@ from annotate.views import (
 )
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    # The desk: asked for all day, and so found first
+    path("rank/<int:campaign_pk>", rank.claim_next, name="rank"),
+    path("rankings/<int:pk>", rank.ranking, name="ranking"),
+    path("rankings/<int:pk>/compare", compare.compare, name="compare"),
+    path("rankings/<int:pk>/draft", rank.draft, name="draft-ranking"),
+    path("rankings/<int:pk>/submit", rank.submit, name="submit-ranking"),
+    path("rankings/<int:pk>/skip", rank.skip, name="skip-ranking"),
+    path("rankings/<int:pk>/undo", rank.undo, name="undo-ranking"),
+    path("rankings/<int:pk>/ahead", rank.ahead, name="ranking-ahead"),
+    path("campaigns/<int:pk>/today", desk.today, name="today"),
     # Everyone
     path("", home.home, name="home"),
     path("health", health.health, name="health"),
@@ -65,15 +75,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
         name="suggest-completion",
     ),
     path("suggestions/<int:pk>", suggestions.suggestion, name="suggestion"),
-    path("rank/<int:campaign_pk>", rank.claim_next, name="rank"),
-    path("rankings/<int:pk>", rank.ranking, name="ranking"),
-    path("rankings/<int:pk>/compare", compare.compare, name="compare"),
-    path("rankings/<int:pk>/draft", rank.draft, name="draft-ranking"),
-    path("rankings/<int:pk>/submit", rank.submit, name="submit-ranking"),
-    path("rankings/<int:pk>/skip", rank.skip, name="skip-ranking"),
-    path("rankings/<int:pk>/undo", rank.undo, name="undo-ranking"),
-    path("rankings/<int:pk>/ahead", rank.ahead, name="ranking-ahead"),
-    path("campaigns/<int:pk>/today", desk.today, name="today"),
     # The researcher's way
     path("campaigns", campaigns.campaign_list, name="campaigns"),
     path("campaigns/new", campaigns.create, name="campaign-create"),

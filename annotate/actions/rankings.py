@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from copy import copy
 from typing import NamedTuple
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils.translation import gettext as _
 
 from annotate import sql
@@ -25,9 +26,19 @@ RANKED = "SELECT * FROM annotate_rankedcompletion WHERE ranking_id = %s ORDER BY
 WRITE_JUDGEMENTS = """
 UPDATE annotate_rankedcompletion AS row
 SET rank = said.rank, rating = said.rating, flags = said.flags, notes = said.notes
-FROM jsonb_to_recordset(%s) AS said (id bigint, rank smallint, rating smallint, flags varchar[], notes text)
-WHERE row.id = said.id
+FROM jsonb_to_recordset(%(judgements)s)
+    AS said (id bigint, rank smallint, rating smallint, flags varchar[], notes text) {only}
+WHERE row.id = said.id RETURNING row.id
 """
+WRITE = WRITE_JUDGEMENTS.format(only="")
+SUBMIT_HELD = """
+WITH held AS (
+    UPDATE annotate_ranking SET state = 'submitted', lease_until = NULL, submitted_at = %(submitted_at)s,
+        seconds = %(seconds)s, prompt_flags = %(prompt_flags)s, notes = %(notes)s
+    WHERE id = %(id)s AND state = 'claimed' RETURNING id
+)
+{judgements}
+""".replace("{judgements}", WRITE_JUDGEMENTS.format(only="CROSS JOIN held"))
 BEST_RATING = 7
 LONGEST_NOTES = 4000
 
@@ -85,7 +96,6 @@ def save_draft(ranking: Ranking, answer: Answer, known: str | None = None) -> an
     return kept
 
 
-@transaction.atomic
 def submit(ranking: Ranking, answer: Answer) -> None:
     """Make an answer count; the same again changes nothing, another one replaces it until it is frozen.
 
@@ -93,10 +103,26 @@ def submit(ranking: Ranking, answer: Answer) -> None:
         Invalid: a rank or rating is missing or out of range.
         Refused: a snapshot has read the answer, or the claim ran out and its slot is taken.
     """
-    held = claims.hold(ranking)
-    rows = ranked(held)
+    rows = ranked(ranking)
     check(rows, answer)
     check_complete(rows, answer)
+    # Mostly it is the first answer to a claim that is held: one statement, and nothing to lock before.
+    if not submit_held(copy(ranking), rows, answer):
+        submit_otherwise(ranking, rows, answer)
+
+
+def submit_held(ranking: Ranking, rows: list[RankedCompletion], answer: Answer) -> bool:
+    """Store an answer if its claim is held at this moment; return whether it is."""
+    answers.submit(ranking, answer.seconds, answer.prompt_flags)
+    values = {name: getattr(ranking, name) for name in ("id", "seconds", "prompt_flags", "submitted_at")}
+    values |= {"notes": answer.notes, "judgements": as_json(rows, answer)}
+    return sql.one(SUBMIT_HELD, values) is not None
+
+
+@transaction.atomic
+def submit_otherwise(ranking: Ranking, rows: list[RankedCompletion], answer: Answer) -> None:
+    """Make an answer count whose claim had let go, or that was submitted before."""
+    held = claims.hold(ranking)
     if held.state == ClaimState.SUBMITTED:
         if stored(held, rows)[:3] == answer[:3]:
             return
@@ -162,6 +188,9 @@ def check_complete(rows: list[RankedCompletion], answer: Answer) -> None:
 def write(ranking: Ranking, rows: list[RankedCompletion], answer: Answer) -> None:
     """Store the judgements; the caller saves the ranking itself."""
     ranking.notes = answer.notes
+    sql.run(WRITE, {"judgements": as_json(rows, answer)})
+
+
+def as_json(rows: list[RankedCompletion], answer: Answer) -> str:
     said = [{"id": row.pk, **answer.judgements.get(row.letter, Judgement())._asdict()} for row in rows]
-    with connection.cursor() as cursor:
-        cursor.execute(WRITE_JUDGEMENTS, [json.dumps(said)])
+    return json.dumps(said)
