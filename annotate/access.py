@@ -11,6 +11,7 @@ from django_htmx.middleware import HtmxDetails
 
 from annotate import sql
 from annotate.models import (
+    LETTERS,
     ApiToken,
     Campaign,
     Checkpoint,
@@ -54,6 +55,10 @@ FROM {claims} AS claim
 JOIN annotate_prompt AS prompt ON prompt.id = claim.prompt_id
 JOIN annotate_campaign AS campaign ON campaign.id = prompt.campaign_id
 WHERE claim.id = %(claim)s AND claim.labeler_id = %(user)s
+"""
+ANSWERED = """
+SELECT *, (SELECT count(*) FROM annotate_rankedcompletion WHERE ranking_id = ranking.id) AS k
+FROM annotate_ranking AS ranking WHERE id = %s AND labeler_id = %s
 """
 View = Callable[Concatenate[SignedInRequest, P], HttpResponseBase]
 
@@ -104,9 +109,10 @@ def ranking(user: User, pk: int) -> Ranking:
 
 
 def answered_ranking(user: User, pk: int) -> Ranking:
-    """Return the same to whoever sends its answer: the row alone, as they do it all day."""
-    (found,) = sql.run("SELECT * FROM annotate_ranking WHERE id = %s AND labeler_id = %s", [pk, user.pk])
-    for ranking in sql.instances(Ranking, found):
+    """Return the same to whoever sends its answer, all day long: the row, with how many outputs it has."""
+    (found,) = sql.run(ANSWERED, [pk, user.pk])
+    for ranking, row in zip(sql.instances(Ranking, found), found.rows, strict=True):
+        ranking.letters = LETTERS[: row[found.names.index("k")]]
         return ranking
     raise Http404
 

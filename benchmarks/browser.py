@@ -42,9 +42,12 @@ class Browser:
         }
 
     def post(self, path: str, form: Mapping[str, object] | None = None) -> Reply:
-        body = urlencode(form or {}, doseq=True).encode()
+        return self.send(self.request(path, form or {}))
+
+    def request(self, path: str, form: Mapping[str, object]) -> dict[str, object]:
+        body = urlencode(form, doseq=True).encode()
         environ = {"REQUEST_METHOD": "POST", "PATH_INFO": path, "CONTENT_LENGTH": str(len(body))}
-        return self.send(self.environ | environ | {"wsgi.input": io.BytesIO(body)})
+        return self.environ | environ | {"wsgi.input": io.BytesIO(body)}
 
     def send(self, environ: dict[str, object]) -> Reply:
         told: list[tuple[str, Iterable[tuple[str, str]]]] = []

@@ -92,8 +92,9 @@ def request(browser: Browser, path: str, form: dict[str, object]) -> tuple[Step,
         queries += 1
         return execute(sql, params, many, context)
 
+    environ = browser.request(path, form)
     with connection.execute_wrapper(count):
-        reply, cpu = cpu_of(lambda: browser.post(path, form), backend_pid())
+        reply, cpu = cpu_of(lambda: browser.send(environ), backend_pid())
     assert reply.status == 200, f"{path} answered {reply.status}"
     return Step(cpu, queries, len(reply.body)), reply
 

@@ -21,16 +21,15 @@ from annotate.models import (
     User,
 )
 
-RANKED = "SELECT * FROM annotate_rankedcompletion WHERE ranking_id = %s ORDER BY place"
 # Django's bulk_update of nine rows costs several times as much.
 WRITE_JUDGEMENTS = """
 UPDATE annotate_rankedcompletion AS row
 SET rank = said.rank, rating = said.rating, flags = said.flags, notes = said.notes
 FROM jsonb_to_recordset(%(judgements)s)
-    AS said (id bigint, rank smallint, rating smallint, flags varchar[], notes text) {only}
-WHERE row.id = said.id RETURNING row.id
+    AS said (place smallint, rank smallint, rating smallint, flags varchar[], notes text) {also}
+WHERE row.ranking_id = {ranking} AND row.place = said.place RETURNING row.id
 """
-WRITE = WRITE_JUDGEMENTS.format(only="")
+WRITE = WRITE_JUDGEMENTS.format(ranking="%(id)s", also="")
 SUBMIT_HELD = """
 WITH held AS (
     UPDATE annotate_ranking SET state = 'submitted', lease_until = NULL, submitted_at = %(submitted_at)s,
@@ -38,7 +37,7 @@ WITH held AS (
     WHERE id = %(id)s AND state = 'claimed' RETURNING id
 )
 {judgements}
-""".replace("{judgements}", WRITE_JUDGEMENTS.format(only="CROSS JOIN held"))
+""".replace("{judgements}", WRITE_JUDGEMENTS.format(ranking="held.id", also="CROSS JOIN held"))
 BEST_RATING = 7
 LONGEST_NOTES = 4000
 
@@ -86,9 +85,8 @@ def save_draft(ranking: Ranking, answer: Answer, known: str | None = None) -> an
     with transaction.atomic():
         locked = claims.lock(ranking)
         answers.refuse_submitted(locked)
-        rows = ranked(locked)
-        check(rows, answer)
-        write(locked, rows, answer)
+        check(ranking.letters, answer)
+        write(locked, ranking.letters, answer)
         kept = answers.draft(locked, answer.seconds, answer.prompt_flags, known)
         locked.save(update_fields=[*answers.DRAFT, "notes"])
     if locked.state == ClaimState.EXPIRED:
@@ -103,40 +101,33 @@ def submit(ranking: Ranking, answer: Answer) -> None:
         Invalid: a rank or rating is missing or out of range.
         Refused: a snapshot has read the answer, or the claim ran out and its slot is taken.
     """
-    rows = ranked(ranking)
-    check(rows, answer)
-    check_complete(rows, answer)
+    check(ranking.letters, answer)
+    check_complete(ranking.letters, answer)
     # Mostly it is the first answer to a claim that is held: one statement, and nothing to lock before.
-    if not submit_held(copy(ranking), rows, answer):
-        submit_otherwise(ranking, rows, answer)
+    if not submit_held(copy(ranking), answer):
+        submit_otherwise(ranking, answer)
 
 
-def submit_held(ranking: Ranking, rows: list[RankedCompletion], answer: Answer) -> bool:
+def submit_held(ranking: Ranking, answer: Answer) -> bool:
     """Store an answer if its claim is held at this moment; return whether it is."""
     answers.submit(ranking, answer.seconds, answer.prompt_flags)
     values = {name: getattr(ranking, name) for name in ("id", "seconds", "prompt_flags", "submitted_at")}
-    values |= {"notes": answer.notes, "judgements": as_json(rows, answer)}
+    values |= {"notes": answer.notes, "judgements": as_json(ranking.letters, answer)}
     return sql.one(SUBMIT_HELD, values) is not None
 
 
 @transaction.atomic
-def submit_otherwise(ranking: Ranking, rows: list[RankedCompletion], answer: Answer) -> None:
+def submit_otherwise(ranking: Ranking, answer: Answer) -> None:
     """Make an answer count whose claim had let go, or that was submitted before."""
     held = claims.hold(ranking)
     if held.state == ClaimState.SUBMITTED:
-        if stored(held, rows)[:3] == answer[:3]:
+        if stored(held, list(held.ranked_completions.all()))[:3] == answer[:3]:
             return
         answers.refuse_frozen(held)
         revisions.keep(held)
-    write(held, rows, answer)
+    write(held, ranking.letters, answer)
     answers.submit(held, answer.seconds, answer.prompt_flags)
     held.save(update_fields=[*answers.SUBMITTED, "notes"])
-
-
-def ranked(ranking: Ranking) -> list[RankedCompletion]:
-    """Return its completions in the order they are shown."""
-    (rows,) = sql.run(RANKED, [ranking.pk])
-    return sql.instances(RankedCompletion, rows)
 
 
 def stored(ranking: Ranking, rows: Sequence[RankedCompletion]) -> Answer:
@@ -145,13 +136,12 @@ def stored(ranking: Ranking, rows: Sequence[RankedCompletion]) -> Answer:
     return Answer(judgements, ranking.notes, tuple(ranking.prompt_flags), ranking.seconds)
 
 
-def check(rows: list[RankedCompletion], answer: Answer) -> None:
+def check(letters: str, answer: Answer) -> None:
     """Refuse what can never be right, drafts included."""
-    letters = {row.letter for row in rows}
     for letter, judgement in answer.judgements.items():
-        if letter not in letters:
+        if letter not in list(letters):
             raise Invalid(_("Output %(letter)s is not in this ranking.") % {"letter": letter})
-        check_judgement(letter, judgement, len(rows))
+        check_judgement(letter, judgement, len(letters))
     answers.check_prompt_flags(answer.prompt_flags)
     if len(answer.notes) > LONGEST_NOTES:
         raise Invalid(_("Notes: at most %(limit)d characters.") % {"limit": LONGEST_NOTES})
@@ -172,25 +162,25 @@ def check_judgement(letter: str, judgement: Judgement, k: int) -> None:
         )
 
 
-def check_complete(rows: list[RankedCompletion], answer: Answer) -> None:
+def check_complete(letters: str, answer: Answer) -> None:
     """Refuse an answer that leaves a rating or a rank out, naming each output."""
     missing = []
-    for row in rows:
-        judgement = answer.judgements.get(row.letter, Judgement())
+    for letter in letters:
+        judgement = answer.judgements.get(letter, Judgement())
         if judgement.rating is None:
-            missing.append(_("Output %(letter)s has no rating.") % {"letter": row.letter})
+            missing.append(_("Output %(letter)s has no rating.") % {"letter": letter})
         if judgement.rank is None:
-            missing.append(_("Output %(letter)s has no rank.") % {"letter": row.letter})
+            missing.append(_("Output %(letter)s has no rank.") % {"letter": letter})
     if missing:
         raise Invalid(" ".join(missing))
 
 
-def write(ranking: Ranking, rows: list[RankedCompletion], answer: Answer) -> None:
+def write(locked: Ranking, letters: str, answer: Answer) -> None:
     """Store the judgements; the caller saves the ranking itself."""
-    ranking.notes = answer.notes
-    sql.run(WRITE, {"judgements": as_json(rows, answer)})
+    locked.notes = answer.notes
+    sql.run(WRITE, {"id": locked.pk, "judgements": as_json(letters, answer)})
 
 
-def as_json(rows: list[RankedCompletion], answer: Answer) -> str:
-    said = [{"id": row.pk, **answer.judgements.get(row.letter, Judgement())._asdict()} for row in rows]
-    return json.dumps(said)
+def as_json(letters: str, answer: Answer) -> str:
+    said = enumerate(answer.judgements.get(letter, Judgement()) for letter in letters)
+    return json.dumps([{"place": place, **judgement._asdict()} for place, judgement in said])

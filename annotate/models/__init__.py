@@ -16,7 +16,7 @@ from annotate.models.dialogues import (
 from annotate.models.notices import Notice
 from annotate.models.people import Role, Split, User
 from annotate.models.prompts import Kind, Prompt, PromptFlag, Sampling, Source
-from annotate.models.rankings import Flag, RankedCompletion, Ranking
+from annotate.models.rankings import LETTERS, Flag, RankedCompletion, Ranking
 from annotate.models.revisions import Revision
 from annotate.models.runs import (
     EngineStatus,
@@ -33,6 +33,7 @@ from annotate.models.tokens import ApiToken, KeptAnswer, Scope
 
 __all__ = [
     "ApiToken",
+    "LETTERS",
     "AuditEntry",
     "Campaign",
     "Checkpoint",

@@ -3,10 +3,13 @@
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from annotate.models.claims import Claim
 from annotate.models.completions import Completion
+
+LETTERS = "ABCDEFGHI"
 
 
 class Flag(models.TextChoices):
@@ -38,6 +41,11 @@ class Ranking(Claim):
 
     def __str__(self) -> str:
         return f"{self.labeler} on {self.prompt_id}"
+
+    @cached_property
+    def letters(self) -> str:
+        """Return the names of its outputs, in the order they are shown: "ABCD"."""
+        return LETTERS[: self.ranked_completions.count()]
 
 
 class RankedCompletion(models.Model):
@@ -77,4 +85,4 @@ class RankedCompletion(models.Model):
     @property
     def letter(self) -> str:
         """Return the name a labeler knows it by: A for the first shown."""
-        return chr(ord("A") + self.place)
+        return LETTERS[self.place]

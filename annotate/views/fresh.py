@@ -6,7 +6,6 @@ two thirds of an item's cost.
 
 import json
 import re
-from functools import cache
 from typing import Any, NamedTuple
 
 from django.template.loader import render_to_string
@@ -14,7 +13,7 @@ from django.utils.html import escape
 from django.utils.translation import get_language
 
 from annotate import sql
-from annotate.models import Campaign, ClaimState, Instructions, Prompt, Ranking
+from annotate.models import LETTERS, Campaign, ClaimState, Instructions, Prompt, Ranking
 from annotate.templatetags.podium import markdown
 
 # Signs that Unicode leaves to everyone's own use, and no template has.
@@ -81,7 +80,7 @@ def pieces(template: str, frame: Frame, context: dict[str, Any]) -> list[str]:
     # What a request would add; there is none, as what one of them brings must not stay in a page for all.
     general = {"request": {"htmx": True}, "LANGUAGE_CODE": frame.language, "csrf_token": HOLE.format("csrf")}
     page = render_to_string(template, context | general).replace(str(PK), HOLE.format("pk"))
-    for letter in letters(frame.k):
+    for letter in LETTERS[: frame.k]:
         page = page.replace(markdown(hole(letter)), HOLE.format(f"html-{letter}"))
     return HOLES.split(page)
 
@@ -90,14 +89,9 @@ def fill_in(pieces: list[str], pk: int, words: Words, csrf_token: str) -> str:
     values = {"pk": str(pk), "csrf": csrf_token}
     for turn, message in enumerate(words.messages):
         values[f"turn-{turn}"] = escape(message["content"])
-    for letter, text in zip(letters(len(words.texts)), words.texts, strict=True):
+    for letter, text in zip(LETTERS, words.texts, strict=False):
         values[f"text-{letter}"], values[f"html-{letter}"] = escape(text), markdown(text)
     filled = pieces.copy()
     # What looks like a hole but is none was written by whoever wrote the instructions.
     filled[1::2] = [values.get(name, name) for name in pieces[1::2]]
     return "".join(filled)
-
-
-@cache
-def letters(k: int) -> str:
-    return "ABCDEFGHI"[:k]

@@ -17,7 +17,7 @@ from annotate.actions import rankings
 from annotate.actions.rankings import BEST_RATING, Answer, Judgement
 from annotate.errors import Refused
 from annotate.forms import ranking_answer
-from annotate.models import Campaign, Flag, Ranking
+from annotate.models import LETTERS, Campaign, Flag, Ranking
 from annotate.views import desk, fresh
 
 TEMPLATE = "rank/rank.html"
@@ -107,7 +107,7 @@ def page_ahead(request: SignedInRequest, campaign: Campaign, ranking: Ranking) -
 
 @lru_cache(maxsize=256)
 def pieces_of(frame: fresh.Frame) -> list[str]:
-    outputs = [Output(letter, fresh.hole(letter), Judgement()) for letter in fresh.letters(frame.k)]
+    outputs = [Output(letter, fresh.hole(letter), Judgement()) for letter in LETTERS[: frame.k]]
     context = page_context(fresh.stand_in(frame), outputs, Answer({}), None)
     return fresh.pieces(TEMPLATE, frame, context)
 
