@@ -18,6 +18,7 @@ from annotate.models import (
     Demonstration,
     Dialogue,
     DialogueQuerySet,
+    IntakeDecision,
     Notice,
     Prompt,
     Ranking,
@@ -100,6 +101,11 @@ def notice(user: User, prompt_pk: int) -> Notice:
     """Return the notice of use that a customer's prompt came under."""
     rows = Notice.objects.all() if user.is_researcher else Notice.objects.none()
     return get_object_or_404(rows, prompt=prompt_pk)
+
+
+def intake_decision(user: User, pk: int) -> IntakeDecision:
+    rows = IntakeDecision.objects.all() if user.is_admin else IntakeDecision.objects.none()
+    return get_object_or_404(rows, pk=pk)
 
 
 def ranking(user: User, pk: int) -> Ranking:

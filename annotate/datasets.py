@@ -14,7 +14,7 @@ from django.db import connection
 
 from annotate import dataset_sql
 from annotate.derived import DERIVED
-from annotate.models import Campaign, ClaimState, Demonstration, Prompt, Ranking
+from annotate.models import Campaign, ClaimState, Demonstration, Prompt, Ranking, Sampling
 
 WIRE = {
     "rankings": dataset_sql.RANKINGS,
@@ -74,12 +74,12 @@ def records(kind: str, chosen: Chosen) -> Iterator[Record]:
 
 
 def of_campaign(campaign: Campaign) -> Chosen:
-    """Choose all prompts of a campaign and what has been submitted so far."""
+    """Choose all prompts that a campaign has taken in, and what has been submitted so far."""
     submitted = {"prompt__campaign": campaign, "state": ClaimState.SUBMITTED}
     querysets = {
         "rankings": Ranking.objects.filter(**submitted),
         "demonstrations": Demonstration.objects.filter(**submitted),
-        "prompts": Prompt.objects.filter(campaign=campaign),
+        "prompts": Prompt.objects.filter(campaign=campaign).exclude(sampling=Sampling.SET_ASIDE),
     }
     ids = {kind: rows.order_by("pk").values("id").query.sql_with_params() for kind, rows in querysets.items()}
     return Chosen(ids, written="written.state = 'submitted'")

@@ -185,6 +185,7 @@ CELERY_BEAT_SCHEDULE = {
     "ring-for-waiting-prompts": {"task": "annotate.ring_for_waiting_prompts", "schedule": 10},
     "find-lost-runs": {"task": "annotate.find_lost_runs", "schedule": 15},
     "advance-retraining": {"task": "annotate.advance_retraining", "schedule": 20},
+    "name-languages": {"task": "annotate.name_languages", "schedule": 20},
     "release-stale-claims": {"task": "annotate.release_stale_claims", "schedule": 60},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")

@@ -2,8 +2,11 @@
 
 from celery import shared_task
 
-from annotate.actions import claims, retraining, runs, sampling, suggestions
+from annotate.actions import claims, languages, retraining, runs, sampling, suggestions
 from annotate.jobs import ring_sampler
+
+LANGUAGE_BATCHES = 5
+"""Three seconds' work, so that a million prompts from a file keep nobody else waiting."""
 
 
 @shared_task(name="annotate.ring_for_waiting_prompts")
@@ -26,6 +29,14 @@ def find_lost_runs() -> None:
 @shared_task(name="annotate.advance_retraining")
 def advance_retraining() -> None:
     retraining.advance()
+
+
+@shared_task(name="annotate.name_languages")
+def name_languages() -> None:
+    """Name the languages of prompts that came without one."""
+    for _batch in range(LANGUAGE_BATCHES):
+        if not languages.name_some():
+            break
 
 
 @shared_task(name="annotate.release_stale_claims")

@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from annotate.actions import intake
 from annotate.actions.audit import record
 from annotate.actions.checkpoints import base_policy, promote
 from annotate.errors import Invalid
@@ -26,6 +27,10 @@ class CampaignSettings(TypedDict, total=False):
     is_rehearsal: bool
     use_cases: str
     lease_minutes: int
+    longest_prompt: int
+    duplicate_prefix: int | None
+    prompts_per_author: int | None
+    mask_personal_data: bool
     max_completion_tokens: int
     temperature: float
     retrain_after_comparisons: int | None
@@ -53,11 +58,14 @@ def create_campaign(actor: User | None, **chosen: Unpack[CampaignSettings]) -> C
 
 def change_campaign(campaign: Campaign, actor: User, **chosen: Unpack[CampaignSettings]) -> None:
     """Change these settings and leave the others as they are."""
+    prefix = campaign.duplicate_prefix
     for field, value in chosen.items():
         setattr(campaign, field, value)
     refuse_bad_settings(campaign)
     with transaction.atomic():
         campaign.save(update_fields=list(chosen))
+        if campaign.duplicate_prefix != prefix:
+            intake.rekey(campaign)
         record(actor, "changed", campaign, **chosen)
 
 

@@ -40,7 +40,7 @@ def add_customer_prompts(campaign: Campaign, actor: User, given: Sequence[Custom
         Invalid: a prompt is empty, too long, or here already with other words; the message says which.
     """
     for number, one in enumerate(given, start=1):
-        _check(number, one)
+        _check(campaign, number, one)
     ids = [one.id or f"api-{uuid4().hex}" for one in given]
     lines = b"".join(_line(name, one) for name, one in zip(ids, given, strict=True))
     with transaction.atomic():
@@ -63,12 +63,12 @@ def add_customer_prompts(campaign: Campaign, actor: User, given: Sequence[Custom
     return [added[name] for name in ids]
 
 
-def _check(number: int, one: CustomerPrompt) -> None:
+def _check(campaign: Campaign, number: int, one: CustomerPrompt) -> None:
     if one.notice_shown_at > timezone.now():
         words = _("Prompt %(number)d: notice.shown_at: it lies ahead; say when the customer saw the notice.")
         raise Invalid(words % {"number": number})
     try:
-        check_messages(one.messages)
+        check_messages(campaign, one.messages)
     except Invalid as error:
         words = _("Prompt %(number)d: %(problem)s")
         raise Invalid(words % {"number": number, "problem": error}) from error

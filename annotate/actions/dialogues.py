@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from annotate.actions import suggestions
 from annotate.actions.demonstrations import write_own_demonstration
-from annotate.actions.prompts import LONGEST_PROMPT, Messages, write_prompt
+from annotate.actions.prompts import Messages, write_prompt
 from annotate.errors import Invalid, Refused
 from annotate.models import (
     Campaign,
@@ -82,7 +82,7 @@ def save_draft(
     held = _hold(dialogue)
     turns = turns_of(held)
     _refuse_elsewhere(turns, place)
-    _refuse_too_long(turns, text)
+    _refuse_too_long(held.campaign, turns, text)
     _keep(held, text, suggestion, seconds)
 
 
@@ -104,7 +104,7 @@ def add_turn(
         return
     _refuse_elsewhere(turns, place)
     _refuse_awaited(turns)
-    _refuse_bad_text(turns, words)
+    _refuse_bad_text(held.campaign, turns, words)
     _say(held, place, words, suggestion)
     if held.mode == DialogueMode.CHAT:
         asked = suggestions.ask(held.campaign, held.author, messages_of(turns_of(held)))
@@ -127,7 +127,7 @@ def change_turn(dialogue: Dialogue, place: int, text: str) -> None:
     others = [turn for turn in turns if turn.place != place]
     if len(others) == len(turns):
         raise Refused(_("This message was taken back. Open the dialogue again to see how it stands."))
-    _refuse_bad_text(others, text)
+    _refuse_bad_text(held.campaign, others, text)
     held.turns.filter(place=place).update(text=text.strip())
 
 
@@ -223,6 +223,7 @@ def _become_demonstrations(dialogue: Dialogue, turns: Sequence[DialogueTurn]) ->
             Kind.DIALOGUE,
             messages_of(turns[: turn.place]),
             sampling=Sampling.NONE,
+            answered=True,
         )
         turn.demonstration = write_own_demonstration(prompt, dialogue.author, turn.text, turn.suggestion)
         turn.save(update_fields=["demonstration"])
@@ -280,16 +281,16 @@ def _refuse_awaited(turns: Sequence[DialogueTurn]) -> None:
         )
 
 
-def _refuse_bad_text(others: Sequence[DialogueTurn], text: str) -> None:
+def _refuse_bad_text(campaign: Campaign, others: Sequence[DialogueTurn], text: str) -> None:
     if not text.strip():
         raise Invalid(_("Message: write what is said next."))
-    _refuse_too_long(others, text)
+    _refuse_too_long(campaign, others, text)
 
 
-def _refuse_too_long(others: Sequence[DialogueTurn], text: str) -> None:
+def _refuse_too_long(campaign: Campaign, others: Sequence[DialogueTurn], text: str) -> None:
     length = sum(len(turn.said) for turn in others) + len(text)
-    if length > LONGEST_PROMPT:
+    if length > campaign.longest_prompt:
         raise Invalid(
             _("Message: with it the dialogue has %(length)d characters; at most %(limit)d fit.")
-            % {"length": length, "limit": LONGEST_PROMPT}
+            % {"length": length, "limit": campaign.longest_prompt}
         )

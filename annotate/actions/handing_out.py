@@ -13,7 +13,7 @@ C = TypeVar("C", Ranking, Demonstration)
 
 # Where a prompt counts the slots that its claims hold, and what makes it ready to be claimed.
 HELD = {Ranking: "rankings_held", Demonstration: "demonstrations_held"}
-READY = {Ranking: "AND prompt.sampling = 'sampled'", Demonstration: ""}
+READY = {Ranking: "AND prompt.sampling = 'sampled'", Demonstration: "AND prompt.sampling <> 'set_aside'"}
 # Prompts that others wrote come first.
 WHOSE = ("prompt.author_id IS DISTINCT FROM %(labeler)s", "prompt.author_id = %(labeler)s")
 

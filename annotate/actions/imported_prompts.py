@@ -7,11 +7,13 @@ from datetime import datetime
 
 from django.utils.translation import gettext as _
 
+from annotate.actions import intake
 from annotate.actions.imported_names import Names
 from annotate.errors import Refused
 from annotate.intake import split_of_text
 from annotate.models import Campaign, Completion, Prompt, Sampling
-from annotate.wire import Row, refuse_line
+from annotate.personal_data import mask_messages
+from annotate.wire import Message, Row, refuse_line
 
 
 @dataclass
@@ -43,7 +45,10 @@ def add_prompts(
         else:
             prompts[row.id] = _prompt(campaign, row, names, sampling)
             new.append(prompts[row.id])
-    Prompt.objects.bulk_create(new)
+    is_answered = any(row.completions or row.demonstration for row in rows)
+    intake.take_in(campaign, new, answered=is_answered)
+    if is_answered:
+        intake.let_in(prompt for prompt in prompts.values() if prompt.sampling == Sampling.SET_ASIDE)
     return Known(prompts, added=len(new))
 
 
@@ -74,7 +79,7 @@ def _key(row: Row) -> str:
 def _refuse_another(row: Row, prompt: Prompt, names: Names) -> None:
     author = names.users.get(row.author)
     said = {
-        "prompt": (row.prompt, prompt.messages),
+        "prompt": (_as_stored(row, prompt), prompt.messages),
         "split": (row.split, prompt.split),
         "author": (author and author.pk, prompt.author_id),
         "source": (row.source, prompt.source),
@@ -85,6 +90,11 @@ def _refuse_another(row: Row, prompt: Prompt, names: Names) -> None:
         if in_file and in_file != here:
             problem = _("id %(id)s is here already with another %(name)s; give this one an id of its own.")
             refuse_line(row.line, problem % {"id": row.id, "name": name})
+
+
+def _as_stored(row: Row, prompt: Prompt) -> list[Message]:
+    """Return a row's prompt as intake left it: masked, where it is not here as the file has it."""
+    return row.prompt if row.prompt == prompt.messages else mask_messages(row.prompt)[0]
 
 
 def add_completions(rows: Sequence[Row], known: Known, names: Names) -> int:

@@ -6,13 +6,12 @@ from typing import NamedTuple
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from annotate.actions import intake
 from annotate.actions.demonstrations import write_own_demonstration
 from annotate.errors import Invalid
+from annotate.intake import length_of
 from annotate.jobs import ring_sampler
 from annotate.models import Campaign, Kind, Prompt, Sampling, Source, Split, User
-
-LONGEST_PROMPT = 8000
-"""Characters, all messages together."""
 
 Messages = list[dict[str, str]]
 
@@ -43,17 +42,22 @@ def write_prompt(
     category: str = "",
     flags: Sequence[str] = (),
     sampling: Sampling = Sampling.QUEUED,
+    *,
+    answered: bool = False,
 ) -> Prompt:
-    """Add a prompt and ask for its completions, unless sampling is NONE.
+    """Add a prompt and ask for its completions, unless sampling is NONE or the campaign's rules set it aside.
+
+    Args:
+        answered: its author's own answer comes with it, so no rule sets it aside.
 
     Raises:
         Invalid: it is empty, too long, or for a use case that is not named.
     """
-    check_messages(messages)
+    check_messages(campaign, messages)
     if kind == Kind.USE_CASE and not use_case.strip():
         raise Invalid(_("Use case: say which one this prompt is for."))
     with transaction.atomic():
-        prompt = Prompt.objects.create(
+        prompt = Prompt(
             campaign=campaign,
             author=author,
             kind=kind,
@@ -65,6 +69,7 @@ def write_prompt(
             sampling=sampling,
             split=split_of(author),
         )
+        intake.take_in(campaign, [prompt], answered=answered)
         ring_sampler()
     return prompt
 
@@ -105,7 +110,9 @@ def write_few_shot(
     with transaction.atomic():
         prompts = []
         for pair, messages in zip(pairs, few_shot_prompts(instruction, pairs), strict=True):
-            prompt = write_prompt(campaign, author, Kind.FEW_SHOT, messages, "", category, flags)
+            prompt = write_prompt(
+                campaign, author, Kind.FEW_SHOT, messages, "", category, flags, answered=True
+            )
             write_own_demonstration(prompt, author, pair.response)
             prompts.append(prompt)
     return prompts
@@ -130,20 +137,15 @@ def few_shot_messages(instruction: str, examples: Sequence[Pair], query: str) ->
     return turns
 
 
-def check_messages(messages: Messages) -> None:
+def check_messages(campaign: Campaign, messages: Messages) -> None:
     if not messages or not messages[-1]["content"].strip():
         raise Invalid(_("Prompt: write what the policy is asked."))
     length = length_of(messages)
-    if length > LONGEST_PROMPT:
+    if length > campaign.longest_prompt:
         raise Invalid(
             _("Prompt: %(length)d characters are too many; at most %(limit)d fit.")
-            % {"length": length, "limit": LONGEST_PROMPT}
+            % {"length": length, "limit": campaign.longest_prompt}
         )
-
-
-def length_of(messages: Messages) -> int:
-    """Return the characters of all messages together."""
-    return sum(len(message["content"]) for message in messages)
 
 
 def check_pairs(instruction: str, pairs: Sequence[Pair]) -> None:

@@ -41,7 +41,12 @@ def begin(name: str, training: Sequence[str], held_out: Sequence[str]) -> Rehear
     """Make a campaign with two labelers and prompts of two authors, one of them held out."""
     with transaction.atomic():
         campaign = campaigns.create_campaign(
-            None, name=name, k=4, is_rehearsal=True, max_completion_tokens=LONGEST_COMPLETION
+            None,
+            name=name,
+            k=4,
+            is_rehearsal=True,
+            prompts_per_author=None,
+            max_completion_tokens=LONGEST_COMPLETION,
         )
         labelers = [people.invite(None, f"{name}-labeler-{number}", Role.LABELER) for number in (1, 2)]
         campaign.labelers.set([labeler for labeler, _password in labelers])

@@ -13,6 +13,7 @@ from annotate.models.dialogues import (
     DialogueState,
     DialogueTurn,
 )
+from annotate.models.intake import IntakeDecision, Rule
 from annotate.models.notices import Notice
 from annotate.models.people import Role, Split, User
 from annotate.models.prompts import Kind, Prompt, PromptFlag, Sampling, Source
@@ -50,6 +51,7 @@ __all__ = [
     "Flag",
     "Instructions",
     "KeptAnswer",
+    "IntakeDecision",
     "Kind",
     "Notice",
     "Promotion",
@@ -61,6 +63,7 @@ __all__ = [
     "RetrainingState",
     "Revision",
     "Role",
+    "Rule",
     "Run",
     "RunMetric",
     "RunState",

@@ -36,6 +36,34 @@ class Campaign(models.Model):
     lease_minutes = models.PositiveSmallIntegerField(
         _("claim length in minutes"), default=60, validators=[MinValueValidator(1), MaxValueValidator(2880)]
     )
+    # The rules of intake; actions/intake.py applies them to each prompt as it comes in.
+    longest_prompt = models.PositiveIntegerField(
+        _("longest prompt, in characters"),
+        default=8000,
+        validators=[MinValueValidator(100), MaxValueValidator(1_000_000)],
+        help_text=_("The paper's longest has 2,048 tokens, about 8,000 characters."),
+    )
+    duplicate_prefix = models.PositiveIntegerField(
+        _("prompts are duplicates that share their first characters, this many"),
+        null=True,
+        blank=True,
+        default=200,
+        validators=[MinValueValidator(20), MaxValueValidator(100_000)],
+        help_text=_("Shorter prompts are compared as a whole. Empty: duplicates are let in."),
+    )
+    prompts_per_author = models.PositiveIntegerField(
+        _("prompts taken from one author"),
+        null=True,
+        blank=True,
+        default=200,
+        validators=[MinValueValidator(1)],
+        help_text=_("The paper takes 200 at most. Empty: as many as come."),
+    )
+    mask_personal_data = models.BooleanField(
+        _("mask personal data in training prompts"),
+        default=True,
+        help_text=_("Mail and network addresses, numbers of phones, cards, accounts and people; no names."),
+    )
     max_completion_tokens = models.PositiveIntegerField(
         _("longest completion, in tokens"),
         default=192,

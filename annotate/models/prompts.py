@@ -41,7 +41,7 @@ class Source(models.TextChoices):
 
 
 class Sampling(models.TextChoices):
-    """How far a prompt's completions are. SAMPLED, FAILED and NONE are ends."""
+    """How far a prompt's completions are. SAMPLED, FAILED, NONE and SET_ASIDE are ends."""
 
     QUEUED = "queued", _("Waiting for the sampler")
     RUNNING = "running", _("Being sampled")
@@ -50,6 +50,8 @@ class Sampling(models.TextChoices):
     FAILED = "failed", _("Sampling failed")
     NONE = "none", _("No completions wanted")
     """A prompt that came from a file without completions, maybe with a demonstration, asks for none."""
+    SET_ASIDE = "set_aside", _("Set aside")
+    """A rule of intake refused it: it is neither sampled, answered nor exported until an admin lets it in."""
 
 
 class Prompt(models.Model):
@@ -70,6 +72,8 @@ class Prompt(models.Model):
     flags = ArrayField(models.CharField(max_length=30), default=list, blank=True)
     language = models.CharField(max_length=20, blank=True, default="")
     split = models.CharField(max_length=5, choices=Split.choices)
+    # How it begins, by which duplicates are found (annotate/intake.py); None where nobody looks for them.
+    prefix_hash = models.BigIntegerField(null=True, editable=False)
     sampling = models.CharField(max_length=10, choices=Sampling.choices, default=Sampling.QUEUED)
     sampling_reason = models.TextField(blank=True, default="")
     sampling_attempts = models.PositiveSmallIntegerField(default=0)
@@ -105,6 +109,13 @@ class Prompt(models.Model):
                 name="prompt_to_rank",
             ),
             models.Index(fields=["campaign", "demonstrations_held", "id"], name="prompt_to_demonstrate"),
+            models.Index(fields=["campaign", "prefix_hash"], name="prompt_beginning"),
+            models.Index(
+                fields=["campaign", "author"],
+                condition=~Q(sampling="set_aside"),
+                name="prompt_taken_from_author",
+            ),
+            models.Index(fields=["id"], condition=Q(language=""), name="prompt_in_unknown_language"),
         ]
 
     def __str__(self) -> str:

@@ -31,6 +31,7 @@ def prompt(request: SignedInRequest, pk: int) -> HttpResponse:
     is_labeler = prompt.campaign.labelers.filter(pk=request.user.pk).exists()
     context = {
         "prompt": prompt,
+        "decisions": prompt.intake_decisions.filter(reversed_at=None),
         "completions": completions,
         "wanted": max(prompt.campaign.k, len(completions)),
         "is_under_way": prompt.sampling in UNDER_WAY,

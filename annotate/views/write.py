@@ -11,6 +11,7 @@ from annotate.access import SignedInRequest
 from annotate.actions import prompts
 from annotate.errors import Invalid
 from annotate.forms import FewShotForm, PlainForm, PromptForm, UseCaseForm, as_written, pairs
+from annotate.intake import length_of
 from annotate.models import Campaign, Kind
 
 PAIRS_SHOWN = 3
@@ -56,13 +57,13 @@ def write_few_shot(request: SignedInRequest, campaign_pk: int) -> HttpResponse:
 @require_POST
 def preview_few_shot(request: SignedInRequest, campaign_pk: int) -> HttpResponse:
     """Show how many prompts the pairs make so far, how long the longest is, and the first of them."""
-    access.labeling_campaign(request.user, campaign_pk)
+    campaign = access.labeling_campaign(request.user, campaign_pk)
     instruction = as_written(request.POST.get("instruction", ""))
     talks = prompts.few_shot_prompts(instruction, pairs(request.POST))
     context = {
         "count": len(talks),
-        "longest": max(map(prompts.length_of, talks), default=0),
-        "limit": prompts.LONGEST_PROMPT,
+        "longest": max(map(length_of, talks), default=0),
+        "limit": campaign.longest_prompt,
         "first": talks[0] if talks else [],
     }
     return render(request, "write/_preview.html", context)
@@ -74,7 +75,7 @@ def page(request: SignedInRequest, campaign: Campaign, kind: Kind, form: PromptF
         "campaign": campaign,
         "kind": kind,
         "form": form,
-        "limit": prompts.LONGEST_PROMPT,
+        "limit": campaign.longest_prompt,
         "pairs": typed + [None] * max(0, PAIRS_SHOWN - len(typed)),
     }
     return render(request, "write/write.html", context, status=422 if form.errors else 200)

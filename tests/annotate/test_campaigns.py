@@ -24,6 +24,7 @@ SETTINGS = {
     "max_completion_tokens": 128,
     "temperature": 0.8,
     "lease_minutes": 30,
+    "longest_prompt": 8000,
     "is_open": "on",
 }
 

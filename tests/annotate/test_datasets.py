@@ -88,7 +88,8 @@ def lived_in(campaign: Campaign, lena: User, lars: User) -> Campaign:
     rank(prompt, lars, 1, [2, 1, 3])
     answer(Demonstration, prompt, lars, 0, text="It is noon.")
     answer(Demonstration, prompt, lena, 1, text="Twelve.")
-    campaign.prompts.create(messages=question, author=lars, split="train", language="de", category="chat")
+    other = [{"role": "user", "content": "Und wie spät in Košice?"}]
+    campaign.prompts.create(messages=other, author=lars, split="train", language="de", category="chat")
     return campaign
 
 

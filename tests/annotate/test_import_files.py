@@ -82,7 +82,7 @@ def test_prompts_are_sampled_by_default_where_there_is_a_policy(campaign: Campai
     bring(campaign, "prompts", {"id": "p1", "prompt": PROMPT})
     policy = Checkpoint.objects.create(kind="policy", name="base", location="somewhere")
     campaign.promotions.create(policy=policy, reason="test")
-    bring(campaign, "prompts", {"id": "p2", "prompt": PROMPT})
+    bring(campaign, "prompts", {"id": "p2", "prompt": [{"role": "user", "content": "Another?"}]})
     assert list(Prompt.objects.values_list("sampling", flat=True)) == ["none", "queued"]
 
 

@@ -15,6 +15,7 @@ RESEARCH = [
     "/campaigns/{campaign}/instructions",
     "/campaigns/{campaign}/members",
     "/campaigns/{campaign}/prompts",
+    "/campaigns/{campaign}/intake",
     "/campaigns/{campaign}/runs",
     "/campaigns/{campaign}/runs/start/sft",
     "/campaigns/{campaign}/runs/start/reward?preset=paper",

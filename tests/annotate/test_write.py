@@ -45,7 +45,7 @@ def test_without_a_list_people_name_the_use_case(campaign: Campaign, lena: User)
 def test_researchers_list_use_cases_that_fit(campaign: Campaign, rosa: User) -> None:
     client, url = client_of(rosa), f"/campaigns/{campaign.pk}/settings"
     settings = {"name": "Helpful answers", "k": 4, "labelers_per_prompt": 1, "lease_minutes": 60}
-    settings |= {"max_completion_tokens": 64, "temperature": 1.0, "is_open": "on"}
+    settings |= {"max_completion_tokens": 64, "temperature": 1.0, "is_open": "on", "longest_prompt": 8000}
     refused = client.post(url, {**settings, "use_cases": "x" * 201})
     assert refused.status_code == 422
     assert "at most 200 characters" in refused.content.decode()
