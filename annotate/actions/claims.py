@@ -101,7 +101,7 @@ def renew(locked: C) -> None:
     """Renew the lease; a claim that had let go takes a slot again, or is left as it is if none is free."""
     campaign = locked.prompt.campaign
     if locked.slot is None:
-        locked.slot = _free_slot(type(locked), locked.prompt, campaign)
+        locked.slot = handing_out.free_slot(type(locked), locked.prompt_id, campaign)
     if locked.slot is not None:
         locked.state, locked.lease_until = ClaimState.CLAIMED, _lease(campaign)
 
@@ -124,11 +124,6 @@ def _release_stale(kind: type[C]) -> int:
     prompts = Prompt.objects.filter(pk__in=stale.values("prompt")).order_by("pk")
     locked = prompts.select_for_update(skip_locked=True, no_key=True).values_list("pk", flat=True)
     return stale.filter(prompt__in=list(locked)).update(state=ClaimState.EXPIRED, slot=None, lease_until=None)
-
-
-def _free_slot(kind: type[C], prompt: Prompt, campaign: Campaign) -> int | None:
-    taken = set(kind.objects.filter(prompt=prompt, slot__isnull=False).values_list("slot", flat=True))
-    return next((slot for slot in range(handing_out.slots(kind, campaign)) if slot not in taken), None)
 
 
 def _lease(campaign: Campaign) -> datetime:

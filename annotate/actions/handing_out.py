@@ -4,7 +4,7 @@ Who takes one holds the labeler's row, then the prompt's. The database lets each
 """
 
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from annotate import sql
 from annotate.models import Campaign, Demonstration, Ranking, User
@@ -32,6 +32,11 @@ WHERE own.labeler_id = %(labeler)s AND own.state IN ('claimed', 'expired') AND o
 LEFT = f"SELECT count(*) FROM ({OPEN} UNION {BEGUN}) AS prompts"  # noqa: S608 - constants
 FIRST = "ORDER BY prompt.{held}, prompt.id LIMIT 1"
 
+FREE_SLOT = """
+(SELECT min(free) FROM generate_series(0, %(slots)s - 1) AS free WHERE free NOT IN
+    (SELECT slot FROM {claims} WHERE prompt_id = prompt.id AND slot IS NOT NULL))
+"""
+
 # The second of two clicks waits for the first one's claim, and sees it.
 LOCK_LABELER = "SELECT FROM annotate_user WHERE id = %(labeler)s FOR NO KEY UPDATE;"
 # Locking the prompt reads its row again, so one that was filled meanwhile is passed over; its slots are as
@@ -44,8 +49,7 @@ claim AS (
     SELECT id, %(labeler)s,
         (SELECT id FROM annotate_instructions WHERE campaign_id = %(campaign)s ORDER BY version DESC LIMIT 1),
         'claimed',
-        (SELECT min(free) FROM generate_series(0, %(slots)s - 1) AS free WHERE free NOT IN
-            (SELECT slot FROM {claims} WHERE prompt_id = prompt.id AND slot IS NOT NULL)),
+        {free},
         now() + make_interval(mins => %(minutes)s), now(), '', '', '', '{{}}', ''
     FROM prompt ON CONFLICT DO NOTHING RETURNING *
 ){shown}
@@ -63,6 +67,14 @@ shown AS (
 def slots(kind: type[C], campaign: Campaign) -> int:
     """Return how many answers a prompt gets: one demonstration, or the campaign's number of rankings."""
     return 1 if kind is Demonstration else campaign.labelers_per_prompt
+
+
+def free_slot(kind: type[C], prompt: int, campaign: Campaign) -> int | None:
+    """Return the lowest slot that nobody holds of the prompt with this id, None if all are taken."""
+    statement = f"SELECT {FREE_SLOT} FROM annotate_prompt AS prompt WHERE id = %(prompt)s"  # noqa: S608
+    row = sql.one(_named(kind, statement), {"prompt": prompt, "slots": slots(kind, campaign)})
+    assert row is not None, "no prompt is deleted while it is claimed"
+    return cast("int | None", row[0])
 
 
 def left(kind: type[C], campaign: Campaign, labeler: User) -> int:
@@ -110,8 +122,8 @@ def _claimed(kind: type[C], statements: str, values: dict[str, Any]) -> C | None
 def _claim(kind: type[C], wanted: str, locking: str) -> str:
     prompt = _named(kind, f"{wanted} {FIRST} FOR NO KEY UPDATE OF prompt {locking}")
     answer, shown = ("notes", SHOWN_IN_RANDOM_ORDER) if kind is Ranking else ("text", "")
-    claims = kind._meta.db_table
-    return LOCK_LABELER + CLAIM.format(prompt=prompt, claims=claims, answer=answer, shown=shown)
+    names = {"claims": kind._meta.db_table, "free": _named(kind, FREE_SLOT)}
+    return LOCK_LABELER + CLAIM.format(prompt=prompt, answer=answer, shown=shown, **names)
 
 
 @cache

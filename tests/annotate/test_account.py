@@ -1,6 +1,11 @@
 """Signing in and out, theme and language."""
 
+import gzip
+from datetime import timedelta
+
+from django.contrib.sessions.models import Session
 from django.test import Client
+from django.utils import timezone
 
 from annotate.models import User
 from tests.people import PASSWORD, client_of
@@ -44,6 +49,17 @@ def test_signing_out_takes_a_post(lena: User) -> None:
     assert client.get("/").status_code == 302
 
 
+def test_a_session_that_is_over_or_changed_is_nobody_s(lena: User) -> None:
+    client = client_of(lena)
+    assert client.get("/prompts").status_code == 200
+    kept = Session.objects.get()
+    Session.objects.update(session_data=kept.session_data[:-2] + "xx")
+    assert client.get("/prompts").status_code == 302
+    Session.objects.update(session_data=kept.session_data, expire_date=timezone.now() - timedelta(seconds=1))
+    client.cookies["sessionid"] = kept.session_key
+    assert client.get("/prompts").status_code == 302
+
+
 def test_the_theme_is_kept_and_an_unknown_one_refused(lena: User) -> None:
     client = client_of(lena)
     client.post("/theme", {"theme": "dark"})
@@ -76,3 +92,13 @@ def test_a_page_that_is_not_there_says_so_in_the_product_s_look(lena: User) -> N
     assert answer.status_code == 404
     assert "There is no such page" in answer.content.decode()
     assert "lena" in answer.content.decode()
+
+
+def test_a_page_comes_compressed_and_its_length_says_nothing(db: None) -> None:
+    answers = [Client().get("/sign-in", headers={"Accept-Encoding": "br, gzip"}) for _ in range(8)]
+    assert all(answer["Content-Encoding"] == "gzip" for answer in answers)
+    assert all("Accept-Encoding" in answer["Vary"] for answer in answers)
+    assert "</html>" in gzip.decompress(answers[0].content).decode()
+    # A name of random length in gzip's header.
+    assert len({answer.content.index(b"\0", 10) for answer in answers}) > 1
+    assert "Content-Encoding" not in Client().get("/sign-in").headers
