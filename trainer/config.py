@@ -35,6 +35,10 @@ class TrainConfig(StageConfig):
     """Longer gradients are scaled down to this length; not in the paper."""
     save_every: int = Field(50, ge=1)
     """Steps between saved states, from which a killed run goes on."""
+    lora_rank: int = Field(0, ge=0, le=512)
+    """Learn matrices of this rank beside the model's own, which stay (Hu 2021); 0 learns the model itself."""
+    gradient_checkpointing: bool = False
+    """Keep each layer's input alone in memory and work out the rest again: less memory, more time."""
 
 
 class SftConfig(TrainConfig):

@@ -7,11 +7,12 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from trainer import checkpoints, resume
+from trainer import resume
 from trainer.config import PpoConfig
 from trainer.optimizer import make_optimizer
 from trainer.policy import save_policy
-from trainer.reward_model import RewardModel, freeze_but_last
+from trainer.reward_model import RewardModel
+from trainer.what_learns import choose_what_learns
 
 
 @dataclass
@@ -31,17 +32,23 @@ class Learners:
 
 def make_learners(policy: PreTrainedModel, value_model: RewardModel, config: PpoConfig) -> Learners:
     """Return the learners with fresh optimizers, the average begun at the policy's weights."""
-    if config.trained_layers is not None:
-        freeze_but_last(policy.base_model, config.trained_layers)
-        freeze_but_last(value_model.backbone, config.trained_layers)
+    # With adapters nothing else learns, an output layer of the policy's own least of all.
+    policy.requires_grad_(not config.lora_rank)
+    for backbone in (policy.base_model, value_model.backbone):
+        choose_what_learns(
+            backbone,
+            trained_layers=config.trained_layers,
+            lora_rank=config.lora_rank,
+            gradient_checkpointing=config.gradient_checkpointing,
+        )
     betas = (config.adam_beta1, config.adam_beta2)
-    named = policy.named_parameters() if config.ema_decay else []
+    averaged = [(name, p) for name, p in policy.named_parameters() if p.requires_grad and config.ema_decay]
     return Learners(
         policy,
         value_model,
         make_optimizer(_learning(policy), betas, config.adam_eps),
         make_optimizer(_learning(value_model), betas, config.adam_eps),
-        {name: parameter.detach().clone() for name, parameter in named},
+        {name: parameter.detach().clone() for name, parameter in averaged},
         {
             "kl_coef": torch.tensor(config.kl_coef, dtype=torch.float64),
             "first_length": torch.tensor(0.0, dtype=torch.float64),
@@ -56,8 +63,9 @@ def _learning(model: torch.nn.Module) -> list[torch.nn.Parameter]:
 @torch.no_grad()
 def average(learners: Learners, decay: float) -> None:
     """Move the average a step of 1 - decay towards the policy, after each of its updates (C.4)."""
-    for name, parameter in learners.policy.named_parameters() if decay else []:
-        learners.ema[name].lerp_(parameter, 1 - decay)
+    learning = dict(learners.policy.named_parameters())
+    for name, averaged in learners.ema.items():
+        averaged.lerp_(learning[name], 1 - decay)
 
 
 def state(learners: Learners) -> dict[str, resume.Part]:
@@ -67,7 +75,8 @@ def state(learners: Learners) -> dict[str, resume.Part]:
 
 def export_policy(learners: Learners, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
     """Write the averaged weights, the ones the paper evaluates (C.4); the last ones without average."""
-    if learners.ema:
-        averaged = {f"ema.{name}": tensor for name, tensor in learners.ema.items()}
-        checkpoints.restore_parameters(learners.policy, averaged, "ema")
+    learning = dict(learners.policy.named_parameters())
+    with torch.no_grad():
+        for name, averaged in learners.ema.items():
+            learning[name].copy_(averaged)
     save_policy(learners.policy, tokenizer, folder)

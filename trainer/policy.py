@@ -15,6 +15,7 @@ from transformers import (
 from trainer import checkpoints
 from trainer.data import BadInput
 from trainer.hardware import device
+from trainer.lora import merged_state
 from trainer.tokens import Batch, completion_ids, is_completion, predicting_positions
 
 # Rows of logits held at once: with a vocabulary of 49,152 in float32, about 100 MB.
@@ -55,7 +56,7 @@ def save_policy(
     untied writes the output layer as weights of its own, since an engine that reloads
     tied weights keeps its old output layer.
     """
-    state = {name: t.detach().to(dtype or t.dtype) for name, t in policy.state_dict().items()}
+    state = {name: t.detach().to(dtype or t.dtype) for name, t in merged_state(policy).items()}
     tied = policy.config.tie_word_embeddings
     if tied:
         head = _head_name(policy)

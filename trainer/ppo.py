@@ -82,7 +82,7 @@ def train_ppo(
         metrics = MetricsLog(partial / "metrics.jsonl", config.steps, first - 1)
         metrics.phase("starting the engine")
         scratch = partial / "engine"
-        with _start(learners, tokenizer, scratch, config) as engine:
+        with start(learners, tokenizer, scratch, config) as engine:
             ppo = Ppo(config, tokenizer, read, models, learners, engine)
             result = _run(ppo, first, partial, metrics)
         shutil.rmtree(scratch)
@@ -259,9 +259,7 @@ def _ptx_batches(ppo: Ppo, number: int) -> Iterator[Batch]:
         yield collate([ppo.inputs.texts[row] for row in rows], ppo.tokenizer.pad_token_id).to(device())
 
 
-def _start(
-    learners: Learners, tokenizer: PreTrainedTokenizerBase, scratch: Path, config: PpoConfig
-) -> Engine:
+def start(learners: Learners, tokenizer: PreTrainedTokenizerBase, scratch: Path, config: PpoConfig) -> Engine:
     try:
         return start_on(
             learners.policy,

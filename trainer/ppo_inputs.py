@@ -82,6 +82,7 @@ def load_models(policy: Path, reward_model: Path, config: PpoConfig) -> tuple[Le
     learning = load_policy(policy)
     value_model = load_reward_model(reward_model)
     learners = make_learners(learning, value_model, config)
-    reference = load_policy(policy).requires_grad_(False)
+    # The policy without its adapters is the reference, at no cost in memory.
+    reference = learning if config.lora_rank else load_policy(policy).requires_grad_(False)
     judge = load_reward_model(reward_model).requires_grad_(False)
     return learners, Models(learning, reference, judge, value_model)

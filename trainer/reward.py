@@ -20,8 +20,9 @@ from trainer.losses import reward_loss
 from trainer.metrics import MetricsLog
 from trainer.optimizer import cosine_lr, make_optimizer, take_step
 from trainer.rankings import JudgedPrompt, judged_prompts, ties_of
-from trainer.reward_model import RewardModel, freeze_but_last, new_reward_model, save_reward_model
+from trainer.reward_model import RewardModel, new_reward_model, save_reward_model
 from trainer.tokens import balanced, load_tokenizer, micro_batches
+from trainer.what_learns import choose_what_learns
 from trainer.zero_point import centre, zero_point
 
 
@@ -45,7 +46,7 @@ def train_reward(
         if config.labeler_folds:
             result |= _by_labeler_group(config, policy, tokenizer, train_rows, valid_rows, partial)
         model = new_reward_model(policy, config.seed)
-        learner = _Learner(config, model, tokenizer, train, valid, partial)
+        learner = Learner(config, model, tokenizer, train, valid, partial)
         learner.learn()
         centre(model, shown, tokenizer, config)
         learner.log.phase("measuring accuracy")
@@ -91,7 +92,7 @@ def _by_labeler_group(
         if not train:
             raise BadInput(f"labeler_folds: fold {number} leaves no comparison to train on; take fewer folds")
         model = new_reward_model(policy, config.seed)
-        learner = _Learner(config, model, tokenizer, train, [], folder)
+        learner = Learner(config, model, tokenizer, train, [], folder)
         learner.learn()
         for scored, is_seen in ((seen, True), (unseen, False)):
             rows = [row for row in valid_rows if (row.labeler not in group) == is_seen]
@@ -110,7 +111,7 @@ def labeler_groups(rows: Sequence[Ranking], count: int, seed: int) -> list[set[s
     return [set(labelers[number::count]) for number in range(count)]
 
 
-class _Learner:
+class Learner:
     """What lives through the steps: model, optimizer, log, and where the state is saved."""
 
     def __init__(
@@ -125,8 +126,12 @@ class _Learner:
         self.config, self.model, self.train, self.valid = config, model, train, valid
         self.pad_id = int(tokenizer.pad_token_id)
         self.partial = partial
-        if config.trained_layers is not None:
-            freeze_but_last(model.backbone, config.trained_layers)
+        choose_what_learns(
+            model.backbone,
+            trained_layers=config.trained_layers,
+            lora_rank=config.lora_rank,
+            gradient_checkpointing=config.gradient_checkpointing,
+        )
         # The loss does not see the bias; only centre() sets it.
         model.head.bias.requires_grad_(False)
         learning = [p for p in model.parameters() if p.requires_grad]
@@ -143,7 +148,7 @@ class _Learner:
         for step in range(self.done + 1, len(self.order) + 1):
             started = time.monotonic()
             batch = [self.train[i] for i in self.order[step - 1]]
-            metrics = self._step(step, batch)
+            metrics = self.step(step, batch)
             metrics["prompts_per_second"] = len(batch) / (time.monotonic() - started)
             if self.valid and step % self.config.valid_every == 0:
                 metrics |= self._glance()
@@ -154,7 +159,7 @@ class _Learner:
             if step % self.config.save_every == 0 and step < len(self.order):
                 resume.save(self.partial, step, **self.learning)
 
-    def _step(self, step: int, batch: Sequence[JudgedPrompt]) -> dict[str, float]:
+    def step(self, step: int, batch: Sequence[JudgedPrompt]) -> dict[str, float]:
         """Learn from one batch of prompts: the mean over prompts of their mean loss."""
         total = torch.zeros(())
         hits = comparisons = 0

@@ -11,6 +11,7 @@ from transformers import AutoModel, PreTrainedModel, PreTrainedTokenizerBase
 from trainer import checkpoints
 from trainer.data import BadInput
 from trainer.hardware import autocast, device
+from trainer.lora import merged_state
 from trainer.tokens import Batch, collate, is_completion, load_tokenizer, micro_batches, predicting_positions
 from trainer.tree_attention import Packed
 
@@ -108,22 +109,9 @@ def check_judge(folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
         raise BadInput(f"--reward-model {folder}: has another tokenizer than the policy")
 
 
-def freeze_but_last(backbone: PreTrainedModel, layers: int) -> None:
-    """Let only the last layers, and what follows them, learn; all of a model that has no more than these."""
-    # Decoders call their layers by different names, but all keep them in a list.
-    blocks = next(module for module in backbone.modules() if isinstance(module, nn.ModuleList))
-    if len(blocks) <= layers:
-        return
-    first = next(blocks[len(blocks) - layers].parameters())
-    for parameter in backbone.parameters():
-        if parameter is first:
-            return
-        parameter.requires_grad_(False)
-
-
 def save_reward_model(model: RewardModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
     """Write backbone, head with its bias, and tokenizer into folder."""
-    model.backbone.save_pretrained(folder)
+    model.backbone.save_pretrained(folder, state_dict=merged_state(model.backbone))
     save_file(model.head.state_dict(), folder / "head.safetensors")
     tokenizer.save_pretrained(folder)
 

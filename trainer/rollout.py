@@ -11,6 +11,7 @@ from transformers import PreTrainedModel
 from trainer.advantages import kl_per_token
 from trainer.engine import Engine, EngineError, Refused, Request, Sampled, Sampling
 from trainer.hardware import autocast, device
+from trainer.lora import without_adapters
 from trainer.policy import completion_logprobs
 from trainer.reward_model import RewardModel
 from trainer.tokens import Batch, collate, is_completion, micro_batches
@@ -45,7 +46,10 @@ class Rollout(NamedTuple):
 
 
 class Models(NamedTuple):
-    """The four models that a rollout passes through; only the policy and the value model learn."""
+    """The four models that a rollout passes through; only the policy and the value model learn.
+
+    The reference may be the policy itself: it is looked at without its adapters.
+    """
 
     policy: PreTrainedModel
     reference: PreTrainedModel
@@ -119,7 +123,8 @@ def _look(models: Models, batch: Batch, temperature: float, dtype: str) -> tuple
     """Return what _PER_TOKEN names, each (b, c), and the scores (b,), of one micro-batch."""
     with autocast(dtype):
         logprobs, entropy = completion_logprobs(models.policy, batch, temperature)
-        ref_logprobs, _ = completion_logprobs(models.reference, batch, temperature)
+        with without_adapters(models.reference):
+            ref_logprobs, _ = completion_logprobs(models.reference, batch, temperature)
         values = models.value_model.values(batch)
         scores = models.reward_model.scores(batch)
     return [logprobs, entropy, ref_logprobs, values], scores

@@ -42,6 +42,7 @@ from trainer.tokens import (
     load_tokenizer,
     micro_batches,
 )
+from trainer.what_learns import choose_what_learns
 
 # (prompt ids, completion ids); only the completion is learned.
 Encoded = tuple[list[int], list[int]]
@@ -76,13 +77,13 @@ def train_sft(
         train = _encoded(train_rows, tokenizer, config)
         valid = _encoded(valid_rows, tokenizer, config)
         texts = _texts(pretraining, tokenizer, config)
-        model = load_policy(policy)
+        model = _learning(load_policy(policy), config)
         selection = None
         if reward_model is not None:
             asked = [prompt for prompt, _ in valid]
             chosen = selecting(config, model, tokenizer, reward_model, asked, partial / "engine")
             selection = stack.enter_context(chosen)
-        learner = _Learner(config, model, tokenizer, train, valid, texts, partial, selection)
+        learner = Learner(config, model, tokenizer, train, valid, texts, partial, selection)
         result: dict[str, object] = {"loss": learner.learn(), "held_out": how}
         result |= {"demonstrations": len(train_rows), "targets": len(train)}
         if selection is not None:
@@ -91,6 +92,16 @@ def train_sft(
         result["valid_loss"] = learner.loss_of(valid) if valid else None
         save_policy(model, tokenizer, partial)
         checkpoints.describe(partial, "policy", result)
+
+
+def _learning(model: PreTrainedModel, config: SftConfig) -> PreTrainedModel:
+    """Return the policy, ready to learn as the config says."""
+    # With adapters nothing else learns, an output layer of the policy's own least of all.
+    model.requires_grad_(not config.lora_rank)
+    choose_what_learns(
+        model.base_model, lora_rank=config.lora_rank, gradient_checkpointing=config.gradient_checkpointing
+    )
+    return model
 
 
 def _encoded(
@@ -126,7 +137,7 @@ def _texts(file: Path | None, tokenizer: PreTrainedTokenizerBase, config: SftCon
     return [(first, rest) for first, rest in encoded if rest]
 
 
-class _Learner:
+class Learner:
     """What lives through the steps: policy, optimizer, log, and where the state is saved."""
 
     def __init__(
@@ -144,7 +155,8 @@ class _Learner:
         self.pad_id = int(tokenizer.pad_token_id)
         self.partial, self.model, self.selection = partial, model, selection
         betas = (config.adam_beta1, config.adam_beta2)
-        self.optimizer = make_optimizer(self.model.parameters(), betas, config.adam_eps)
+        learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        self.optimizer = make_optimizer(learning, betas, config.adam_eps)
         self.order = batches(len(train), config.batch_size, config.epochs, config.seed)
         torch.manual_seed(config.seed)
         best = selection.best if selection else {}
@@ -158,7 +170,7 @@ class _Learner:
         for step in range(self.done + 1, len(self.order) + 1):
             started = time.monotonic()
             batch = self._batch(step)
-            metrics = self._step(step, batch)
+            metrics = self.step(step, batch)
             loss = metrics["loss"]
             tokens = sum(len(completion) for _, completion in batch)
             metrics["tokens_per_second"] = tokens / (time.monotonic() - started)
@@ -189,7 +201,7 @@ class _Learner:
         count = round(self.config.batch_size * fraction / (1 - fraction))
         return batch + [self.texts[i] for i in cycled(len(self.texts), count, step, self.config.seed)]
 
-    def _step(self, step: int, batch: Sequence[Encoded]) -> dict[str, float]:
+    def step(self, step: int, batch: Sequence[Encoded]) -> dict[str, float]:
         """Learn from one batch: the mean over all its completion tokens."""
         token_count = sum(len(completion) for _, completion in batch)
         total = 0.0

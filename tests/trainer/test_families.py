@@ -22,8 +22,9 @@ from trainer.engine_transformers import TransformersBackend
 from trainer.judged_scores import plain_scores, shared_scores, shares_prompt
 from trainer.policy import completion_logprobs, load_policy, save_policy
 from trainer.rankings import JudgedPrompt
-from trainer.reward_model import freeze_but_last, new_reward_model
+from trainer.reward_model import new_reward_model
 from trainer.tokens import collate, load_tokenizer
+from trainer.what_learns import freeze_but_last
 
 SIZES = {
     "vocab_size": 259,

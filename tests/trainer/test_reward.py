@@ -16,8 +16,9 @@ from trainer.data import BadInput, Demonstration, Ranking, read_rankings
 from trainer.judged_scores import plain_scores, shares_prompt
 from trainer.rankings import JudgedPrompt, comparisons_of, judged_prompts
 from trainer.reward import labeler_groups, train_reward
-from trainer.reward_model import freeze_but_last, load_reward_model, new_reward_model
+from trainer.reward_model import load_reward_model, new_reward_model
 from trainer.tokens import load_tokenizer
+from trainer.what_learns import freeze_but_last
 from trainer.zero_point import centre, zero_point
 
 CONFIG = RewardConfig(batch_size=4, lr=3e-3, save_every=2, valid_every=2, valid_fraction=0.25)
