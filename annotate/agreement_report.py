@@ -9,10 +9,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from itertools import chain, combinations, groupby
+from operator import attrgetter, methodcaller
 from statistics import median
 from typing import NamedTuple
 
-from annotate.agreement import Distance, Signs, Units, alpha, compared, nominal, ordinal, signs
+from annotate.agreement import Signs, compared, nominal, ordinal, signs
+from annotate.alphas import GROUPS, Answers, alpha_of
 from annotate.figures import Figure, Tally, of_prompt, share, together
 
 PAPER_AGREEMENT = (0.726, 0.015)
@@ -105,11 +107,8 @@ class Gathered:
     """What is kept of the rankings read so far."""
 
     tallies: defaultdict[Key, Tally] = field(default_factory=lambda: defaultdict(Tally))
-    ratings: Units = field(default_factory=Counter)
-    asked: Counter[int] = field(default_factory=Counter)
-    """How many completions were rated by so many labelers."""
-    flags: defaultdict[str, Counter[tuple[int, int]]] = field(default_factory=lambda: defaultdict(Counter))
-    """How many completions so many raised this flag on, of so many asked."""
+    answers: list[Answers] = field(default_factory=lambda: [Answers() for _group in range(GROUPS)])
+    """Of ratings and yes/no questions, in groups for the interval of alpha."""
     rankings: Counter[str] = field(default_factory=Counter)
     seconds: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
@@ -209,15 +208,14 @@ def _answers(gathered: Gathered, rankings: Sequence[Judged]) -> None:
         asked = [one for one in rankings if one.ratings[place] is not None]
         if len(asked) > 1:
             answered += 1
-            gathered.asked[len(asked)] += 1
-            gathered.ratings[tuple(sorted(one.ratings[place] or 0 for one in asked))] += 1
-            for flag, raised in Counter(chain.from_iterable(one.flags[place] for one in asked)).items():
-                gathered.flags[flag][raised, len(asked)] += 1
+            group = gathered.answers[gathered.tallies["answered",].prompts % GROUPS]
+            ratings = [one.ratings[place] or 0 for one in asked]
+            group.add(ratings, chain.from_iterable(one.flags[place] for one in asked))
     _tally(gathered, [(("answered",), 0, answered)])
 
 
 def _report(gathered: Gathered, flags: Sequence[str]) -> Report:
-    tallies = gathered.tallies
+    tallies, answered = gathered.tallies, share(gathered.tallies["answered",])
     return Report(
         rankings=gathered.rankings.total(),
         paper_agreement=PAPER_AGREEMENT,
@@ -225,8 +223,11 @@ def _report(gathered: Gathered, flags: Sequence[str]) -> Report:
         agreement_with_ties=share(tallies["with ties",]),
         tau_b=_stretched(share(tallies["tau_b",])),
         self_consistency=share(tallies["self",]),
-        rating_alpha=_alpha(gathered, gathered.ratings, ordinal),
-        flag_alphas={flag: _alpha(gathered, _flag_units(gathered, flag), nominal) for flag in flags},
+        rating_alpha=alpha_of(gathered.answers, attrgetter("ratings"), ordinal, answered),
+        flag_alphas={
+            flag: alpha_of(gathered.answers, methodcaller("of_flag", flag), nominal, answered)
+            for flag in flags
+        },
         earlier_chosen=share(tallies["earlier",]),
         longer_chosen=share(tallies["longer",]),
         median_seconds=_median([second for seconds in gathered.seconds.values() for second in seconds]),
@@ -242,22 +243,6 @@ def _stretched(figure: Figure) -> Figure:
     if figure.value is None or figure.low is None or figure.high is None:
         return figure
     return replace(figure, value=2 * figure.value - 1, low=2 * figure.low - 1, high=2 * figure.high - 1)
-
-
-def _alpha(gathered: Gathered, units: Units, distance: Distance) -> Figure:
-    answered = share(gathered.tallies["answered",])
-    return replace(
-        answered, value=alpha(units, distance) if answered.is_enough else None, low=None, high=None
-    )
-
-
-def _flag_units(gathered: Gathered, flag: str) -> Units:
-    """Return the answers to a yes/no question: 1 for each labeler who raised the flag, 0 for the others."""
-    units = Counter({(0,) * asked: completions for asked, completions in gathered.asked.items()})
-    for (raised, asked), completions in gathered.flags[flag].items():
-        units[(0,) * (asked - raised) + (1,) * raised] += completions
-        units[(0,) * asked] -= completions
-    return units
 
 
 def _labeler(gathered: Gathered, name: str) -> LabelerFigures:

@@ -1,8 +1,9 @@
-// Live plots of a run or a campaign: reads its metrics as JSON and draws one plot for each family of them.
+// Plots of a run or a campaign: reads its metrics as JSON, from the page or again and again from the server, and
+// draws one plot for each family of them.
 "use strict";
 
 (() => {
-  const place = document.querySelector("[data-metrics]");
+  const place = document.querySelector("[data-metrics], [data-told]");
   if (!place) return;
   const seconds = 2;
   const rows = new Map(); // step -> {name: number}
@@ -88,6 +89,12 @@
     }
   }
 
+  function take(said) {
+    said.steps.forEach(([step, values]) => rows.set(step, values));
+    if (said.steps.length) merge(said.families);
+    place.dataset.steps = rows.size;
+  }
+
   async function poll() {
     let alive = true;
     try {
@@ -95,9 +102,7 @@
       const answer = await fetch(`${place.dataset.metrics}?after=${after}`);
       if (answer.ok) {
         const said = await answer.json();
-        said.steps.forEach(([step, values]) => rows.set(step, values));
-        if (said.steps.length) merge(said.families);
-        place.dataset.steps = rows.size;
+        take(said);
         alive = said.is_more;
       }
     } catch {
@@ -108,5 +113,6 @@
 
   addEventListener("resize", () => plots.forEach(({ plot }) => plot.setSize({ width: width(), height: 220 })));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
-  poll();
+  if (place.dataset.told) take(JSON.parse(document.getElementById(place.dataset.told).textContent));
+  else poll();
 })();

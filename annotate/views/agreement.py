@@ -1,6 +1,6 @@
-"""Agreement of a campaign's labelers: the page, and what its plot shows."""
+"""Agreement of a campaign's labelers."""
 
-from django.http import HttpResponse, JsonResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
@@ -27,18 +27,15 @@ def agreement_page(request: SignedInRequest, pk: int) -> HttpResponse:
         "flags": [(Flag(name).label, figure) for name, figure in report.flag_alphas.items()],
         "names": names,
         "matrix": matrix(report, names),
+        "over_time": over_time(report),
     }
     return render(request, "agreement/agreement.html", context)
 
 
-@require_GET
-@for_researchers
-def over_time(request: SignedInRequest, pk: int) -> JsonResponse:
-    """Answer what the page's plot shows, in the shape of a run's metrics."""
-    points = agreement(access.campaign(request.user, pk)).over_time
-    steps = [(point.time, numbers(point.agreement)) for point in points]
-    families = {_("Agreement"): ["agreement", "low", "high"]}
-    return JsonResponse({"steps": steps, "families": families, "is_more": False})
+def over_time(report: Report) -> dict[str, object]:
+    """Return what the page's plot shows, in the shape of a run's metrics."""
+    steps = [(point.time, numbers(point.agreement)) for point in report.over_time]
+    return {"steps": steps, "families": {_("Agreement"): ["agreement", "low", "high"]}, "is_more": False}
 
 
 def numbers(figure: Figure) -> dict[str, float | None]:

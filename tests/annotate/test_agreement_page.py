@@ -82,7 +82,7 @@ def test_the_page_says_the_same(judged: Campaign, rosa: User) -> None:
 
 
 def test_the_plot_shows_the_days(judged: Campaign, rosa: User) -> None:
-    answer = client_of(rosa).get(f"/campaigns/{judged.pk}/agreement/over-time").json()
+    answer = client_of(rosa).get(f"/campaigns/{judged.pk}/agreement").context["over_time"]
     [(time, numbers)] = answer["steps"]
     assert datetime.fromtimestamp(time, UTC) == datetime(2022, 3, 4, tzinfo=UTC)
     assert numbers["agreement"] == pytest.approx(5 / 6)

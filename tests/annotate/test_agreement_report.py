@@ -1,9 +1,13 @@
 """What rankings, read one after another, say: between labelers, within groups, over time, of what sways."""
 
+from collections import Counter
+from math import sqrt
+from statistics import mean
 from typing import Any
 
 import pytest
 
+from annotate.agreement import alpha, ordinal
 from annotate.agreement_report import Judged, Report, report
 from annotate.figures import Figure
 
@@ -129,6 +133,22 @@ def test_alpha_of_ratings_and_flags_takes_each_completion_for_a_unit() -> None:
     assert value(found.rating_alpha) == (1.0, 40, 10)
     assert value(found.flag_alphas["opinion"]) == (pytest.approx(1 - 79 * 20 / (2 * 30 * 50)), 40, 10)
     assert value(found.flag_alphas["sexual"]) == (None, 40, 10)
+
+
+def test_alpha_has_the_interval_of_the_jackknife() -> None:
+    # Ten prompts are ten groups; the two labelers differ on the last one only.
+    ratings = [(7, 7)] * 5 + [(1, 1)] * 4 + [(7, 6)]
+    rated = [
+        ranking(prompt, name, [1, 2], ratings=[rating, None])
+        for prompt, both in enumerate(ratings)
+        for name, rating in zip(("lena", "lars"), both, strict=True)
+    ]
+    found = said(*rated).rating_alpha
+    groups = [Counter(ratings[:place] + ratings[place + 1 :]) for place in range(10)]
+    left_out = [alpha(Counter({tuple(sorted(a)): n for a, n in one.items()}), ordinal) for one in groups]
+    spread = sqrt(0.9 * sum((one - mean(left_out)) ** 2 for one in left_out))
+    assert found.high == 1.0
+    assert found.low == pytest.approx(found.value - 2.262 * spread)
 
 
 def test_unrated_completions_were_asked_no_flags() -> None:

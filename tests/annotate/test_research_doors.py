@@ -24,7 +24,7 @@ RESEARCH = [
     "/campaigns/{campaign}/checkpoints",
     "/campaigns/{campaign}/retraining",
     "/campaigns/{campaign}/agreement",
-    "/campaigns/{campaign}/agreement/over-time",
+    "/campaigns/{campaign}/tables",
     "/campaigns/{campaign}/data",
     "/snapshots/{snapshot}",
     "/runs",

@@ -48,7 +48,8 @@ WITHOUT_RING = """() =>
     return rings.every((ring) => ring.outlineStyle === "none" || parseFloat(ring.outlineWidth) < 2);
   }).map((one) => one.outerHTML.slice(0, 100))"""
 INLINE = """(html) => [...new DOMParser().parseFromString(html, "text/html")
-  .querySelectorAll("script:not([src]), style, [style], [onclick], [onload], [onchange], [onsubmit]")]
+  .querySelectorAll("script:not([src], [type='application/json']), style, [style]," +
+    "[onclick], [onload], [onchange], [onsubmit]")]
   .map((one) => "inline: " + one.outerHTML.slice(0, 100))"""
 # Which side of its block the last line of a text begins at; chips have room for no line of their own.
 SIDES = """(text) => {
@@ -143,7 +144,7 @@ def researchers_screens(campaign: Campaign) -> list[Screen]:
         ("/campaigns/new", None),
         (f"/campaigns/{campaign.pk}", see_plots),
         *[(f"/campaigns/{campaign.pk}/{tab}", unfold) for tab in tabs],
-        (f"/campaigns/{campaign.pk}/agreement", unfold),
+        *[(f"/campaigns/{campaign.pk}/{page}", unfold) for page in ("agreement", "tables", "intake")],
         *[(f"/campaigns/{campaign.pk}/runs/start/{stage}", unfold) for stage in stages],
         ("/runs", None),
         *[(f"/runs/{run.pk}", see_plots if run.state == "running" else unfold) for run in Run.objects.all()],
