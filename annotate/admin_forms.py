@@ -56,6 +56,15 @@ class MembersForm(forms.Form):
         widget=forms.CheckboxSelectMultiple,
         required=False,
     )
+    held_out = forms.ModelMultipleChoiceField(
+        label=_("Whose answers never train"),
+        help_text=_(
+            "Held out, as in the paper: their answers count for agreement, but are in no export or snapshot."
+        ),
+        queryset=User.objects.filter(is_active=True).order_by("username"),
+        widget=forms.CheckboxSelectMultiple,
+        required=False,
+    )
 
 
 class InviteForm(forms.Form):

@@ -74,12 +74,22 @@ def records(kind: str, chosen: Chosen) -> Iterator[Record]:
 
 
 def of_campaign(campaign: Campaign) -> Chosen:
-    """Choose all prompts that a campaign has taken in, and what has been submitted so far."""
+    """Choose all prompts that a campaign has taken in, and what has been submitted so far.
+
+    Held-out labelers' answers are left out: they never train.
+    """
     submitted = {"prompt__campaign": campaign, "state": ClaimState.SUBMITTED}
+    held_out = list(campaign.held_out_labelers.values_list("pk", flat=True))
     querysets = {
-        "rankings": Ranking.objects.filter(**submitted),
-        "demonstrations": Demonstration.objects.filter(**submitted),
+        "rankings": Ranking.objects.filter(**submitted).exclude(labeler__in=held_out),
+        "demonstrations": Demonstration.objects.filter(**submitted).exclude(labeler__in=held_out),
         "prompts": Prompt.objects.filter(campaign=campaign).exclude(sampling=Sampling.SET_ASIDE),
     }
     ids = {kind: rows.order_by("pk").values("id").query.sql_with_params() for kind, rows in querysets.items()}
-    return Chosen(ids, written="written.state = 'submitted'")
+    return Chosen(ids, written=f"written.state = 'submitted'{_but(held_out)}")
+
+
+def _but(labelers: list[int]) -> str:
+    """Return SQL that leaves the demonstrations of these labelers out."""
+    ids = ", ".join(map(str, labelers))
+    return f" AND (written.labeler_id IS NULL OR written.labeler_id NOT IN ({ids}))" if ids else ""

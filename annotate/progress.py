@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from django.db.models import Count, F, Q
+from django.db.models import Avg, Count, F, Q, Sum
 from django.db.models.functions import TruncDay
 
 from annotate.models import (
@@ -18,6 +18,7 @@ from annotate.models import (
     Stage,
 )
 
+SECONDS_AN_HOUR = 3600
 ACCURACY = ("accuracy", "accuracy_low", "accuracy_high")
 
 
@@ -53,6 +54,30 @@ def progress(campaign: Campaign) -> Progress:
     )
 
 
+class Cost(NamedTuple):
+    """What a campaign has taken of people's time, in hours."""
+
+    ranking: float
+    demonstrating: float
+    left: float | None
+    """At the pace so far, until every prompt has its rankings; None where nobody's time is known."""
+
+    @property
+    def together(self) -> float:
+        return self.ranking + self.demonstrating
+
+
+def cost(campaign: Campaign, so_far: Progress) -> Cost:
+    """Return the hours worked; answers whose time nobody knows count none."""
+    submitted = {"prompt__campaign": campaign, "state": ClaimState.SUBMITTED}
+    rankings = Ranking.objects.filter(**submitted).aggregate(all=Sum("seconds"), each=Avg("seconds"))
+    demonstrations = Demonstration.objects.filter(**submitted).aggregate(all=Sum("seconds"))
+    wanted = so_far.rankings_wanted - so_far.rankings
+    left = None if rankings["each"] is None else rankings["each"] * wanted / SECONDS_AN_HOUR
+    hours = [(found["all"] or 0.0) / SECONDS_AN_HOUR for found in (rankings, demonstrations)]
+    return Cost(hours[0], hours[1], left)
+
+
 def skips(campaign: Campaign) -> list[tuple[str, int, int]]:
     """Return each reason to skip that was given, with how many rankings and demonstrations it stopped."""
     by_kind = [
@@ -77,20 +102,21 @@ def comparisons(campaign: Campaign) -> int:
 
 
 def history(campaign: Campaign) -> list[tuple[int, dict[str, float]]]:
-    """Return the rankings so far and each reward model's held-out accuracy, by time in Unix seconds."""
+    """Return rankings and hours so far and each reward model's held-out accuracy, by time in Unix seconds."""
     submitted = Ranking.objects.filter(prompt__campaign=campaign, state=ClaimState.SUBMITTED)
     by_day = (
         submitted.order_by()
         .annotate(day=TruncDay("submitted_at"))
         .values_list("day")
-        .annotate(Count("pk"))
+        .annotate(Count("pk"), Sum("seconds"))
         .order_by("day")
     )
     points: list[tuple[int, dict[str, float]]] = []
-    total = 0
-    for day, count in by_day:
-        total += count
-        points.append((int(day.timestamp()), {"rankings": total}))
+    total, worked = 0, 0.0
+    for day, count, seconds in by_day:
+        total, worked = total + count, worked + (seconds or 0.0)
+        hours = {"hours": worked / SECONDS_AN_HOUR} if worked else {}
+        points.append((int(day.timestamp()), {"rankings": total, **hours}))
     runs = campaign.runs.filter(stage=Stage.REWARD, state=RunState.SUCCEEDED, result__has_key="accuracy")
     for finished_at, result in runs.values_list("finished_at", "result"):
         assert finished_at is not None, "the database lets no run end without its time"

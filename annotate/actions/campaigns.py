@@ -88,6 +88,16 @@ def write_instructions(campaign: Campaign, actor: User | None, text: str) -> Ins
     return written
 
 
+def set_held_out(campaign: Campaign, actor: User, labelers: Iterable[User]) -> None:
+    """Make exactly these people's answers ones that never train, those given before as well."""
+    with transaction.atomic():
+        before = set(campaign.held_out_labelers.values_list("username", flat=True))
+        campaign.held_out_labelers.set(labelers)
+        after = set(campaign.held_out_labelers.values_list("username", flat=True))
+        if before != after:
+            record(actor, "held out labelers", campaign, now=sorted(after), before=sorted(before))
+
+
 def set_members(campaign: Campaign, actor: User, labelers: Iterable[User]) -> None:
     """Make exactly these people the campaign's labelers. Who leaves keeps what they submitted."""
     with transaction.atomic():

@@ -16,6 +16,7 @@ WORDS = {
     "deactivated": _("deactivated"),
     "downloaded": _("downloaded"),
     "exported": _("exported"),
+    "held out labelers": _("held labelers out of"),
     "imported": _("imported into"),
     "invited": _("invited"),
     "made": _("made"),

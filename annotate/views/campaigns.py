@@ -13,7 +13,7 @@ from annotate.access import SignedInRequest, for_researchers
 from annotate.actions import campaigns, sampling
 from annotate.admin_forms import CampaignForm, InstructionsForm, MembersForm
 from annotate.models import EngineStatus, Prompt, Sampling, current_policy
-from annotate.progress import ACCURACY, history, progress, skips
+from annotate.progress import ACCURACY, cost, history, progress, skips
 from annotate.suggested import taken
 
 PROMPTS_A_PAGE = 50
@@ -42,10 +42,11 @@ def create(request: SignedInRequest) -> HttpResponse:
 @for_researchers
 def campaign_page(request: SignedInRequest, pk: int) -> HttpResponse:
     campaign = access.campaign(request.user, pk)
-    policy = current_policy(campaign)
+    policy, so_far = current_policy(campaign), progress(campaign)
     context = {
         "campaign": campaign,
-        "progress": progress(campaign),
+        "progress": so_far,
+        "cost": cost(campaign, so_far),
         "skips": skips(campaign),
         "taken": taken(campaign),
         "policy": policy,
@@ -61,7 +62,11 @@ def campaign_page(request: SignedInRequest, pk: int) -> HttpResponse:
 def metrics(request: SignedInRequest, pk: int) -> JsonResponse:
     """Answer what the campaign's plots show, in the shape of a run's metrics."""
     campaign = access.campaign(request.user, pk)
-    families = {_("Rankings submitted"): ["rankings"], _("Held-out accuracy"): list(ACCURACY)}
+    families = {
+        _("Rankings submitted"): ["rankings"],
+        _("Hours worked"): ["hours"],
+        _("Held-out accuracy"): list(ACCURACY),
+    }
     steps = history(campaign)
     named = {name for _time, numbers in steps for name in numbers}
     drawn = {title: names for title, names in families.items() if named.intersection(names)}
@@ -103,9 +108,11 @@ def instructions(request: SignedInRequest, pk: int) -> HttpResponse:
 def members(request: SignedInRequest, pk: int) -> HttpResponse:
     campaign = access.campaign(request.user, pk)
     data = request.POST if request.method == "POST" else None
-    form = MembersForm(data, initial={"labelers": campaign.labelers.all()})
+    chosen = {"labelers": campaign.labelers.all(), "held_out": campaign.held_out_labelers.all()}
+    form = MembersForm(data, initial=chosen)
     if request.method == "POST" and form.is_valid():
         campaigns.set_members(campaign, request.user, form.cleaned_data["labelers"])
+        campaigns.set_held_out(campaign, request.user, form.cleaned_data["held_out"])
         messages.success(request, _("The members are saved."))
         return redirect("campaign-members", pk)
     status = 422 if form.errors else 200

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from annotate import datasets
 from annotate.models import (
     AuditEntry,
     Campaign,
@@ -105,9 +106,10 @@ def test_the_page_counts_what_is_there(rosa: User, campaign: Campaign) -> None:
     assert "No sampling worker has been seen yet" in text
 
 
-def submit(prompt: Prompt, labeler: User, day: int) -> None:
+def submit(prompt: Prompt, labeler: User, day: int, seconds: float | None = None) -> None:
     at = datetime(2026, 3, day, 12, tzinfo=UTC)
-    Ranking.objects.create(prompt=prompt, labeler=labeler, slot=day, state="submitted", submitted_at=at)
+    facts = {"slot": day, "state": "submitted", "submitted_at": at, "seconds": seconds}
+    Ranking.objects.create(prompt=prompt, labeler=labeler, **facts)
 
 
 def test_its_plots_show_rankings_so_far_and_accuracies(
@@ -124,6 +126,33 @@ def test_its_plots_show_rankings_so_far_and_accuracies(
     assert [numbers for _time, numbers in said["steps"]] == [{"rankings": 1}, {"rankings": 2}, result]
     assert said["steps"][2][0] == int(done.timestamp())
     assert said["families"].keys() == {"Rankings submitted", "Held-out accuracy"}
+
+
+def test_the_page_says_how_many_hours_went_in_and_how_many_are_left(
+    rosa: User, campaign: Campaign, lena: User
+) -> None:
+    campaign.labelers_per_prompt = 2
+    campaign.save()
+    submit(sampled_prompt(campaign), lena, day=1, seconds=3600.0)
+    sampled_prompt(campaign)
+    page = client_of(rosa).get(f"/campaigns/{campaign.pk}")
+    assert page.context["cost"] == (1.0, 0.0, 3.0)
+    assert "1.0 hours worked" in page.content.decode()
+    said = client_of(rosa).get(f"/campaigns/{campaign.pk}/metrics").json()
+    assert said["steps"][0][1] == {"rankings": 1, "hours": 1.0}
+
+
+def test_held_out_labelers_answers_never_leave_for_training(
+    rosa: User, campaign: Campaign, lena: User, lars: User
+) -> None:
+    prompt = sampled_prompt(campaign)
+    submit(prompt, lena, day=1)
+    submit(prompt, lars, day=2)
+    url = f"/campaigns/{campaign.pk}/members"
+    client_of(rosa).post(url, {"labelers": [lena.pk, lars.pk], "held_out": [lars.pk]})
+    (ids, params), *_others = datasets.of_campaign(campaign).ids.values()
+    assert [row.labeler for row in Ranking.objects.raw(ids, params)] == [lena]
+    assert AuditEntry.objects.get(verb="held out labelers").detail == {"now": ["lars"], "before": []}
 
 
 def test_failed_prompts_are_shown_and_tried_again(rosa: User, campaign: Campaign) -> None:
