@@ -15,6 +15,7 @@ from annotate.models import (
     ApiToken,
     Campaign,
     Checkpoint,
+    Delivery,
     Demonstration,
     Dialogue,
     DialogueQuerySet,
@@ -27,6 +28,7 @@ from annotate.models import (
     Snapshot,
     Suggestion,
     User,
+    Webhook,
 )
 
 P = ParamSpec("P")
@@ -200,6 +202,16 @@ def token(user: User, pk: int) -> ApiToken:
     """Return a token to revoke: one's own, for admins anyone's."""
     rows = ApiToken.objects.all() if user.is_admin else ApiToken.objects.filter(owner=user)
     return get_object_or_404(rows.select_related("owner"), pk=pk)
+
+
+def webhook(user: User, pk: int) -> Webhook:
+    rows = Webhook.objects.all() if user.is_admin else Webhook.objects.none()
+    return get_object_or_404(rows.select_related("campaign", "created_by"), pk=pk)
+
+
+def delivery(user: User, pk: int) -> Delivery:
+    rows = Delivery.objects.all() if user.is_admin else Delivery.objects.none()
+    return get_object_or_404(rows.select_related("webhook"), pk=pk)
 
 
 def only_researchers(user: User) -> None:

@@ -6,7 +6,7 @@ from django import forms
 from django.forms import modelform_factory
 from django.utils.translation import gettext_lazy as _
 
-from annotate.models import Campaign, Role, Scope, User
+from annotate.models import Campaign, Event, Role, Scope, User
 
 CampaignForm = modelform_factory(
     Campaign,
@@ -104,6 +104,20 @@ class TokenForm(forms.Form):
         coerce=int,
         choices=[(7, _("7 days")), (30, _("30 days")), (90, _("90 days")), (365, _("365 days"))],
         initial=90,
+    )
+
+
+class WebhookForm(forms.Form):
+    url = forms.CharField(
+        label=_("Address"),
+        max_length=500,
+        help_text=_(
+            "https:// on the public internet. It gets a POST with JSON, signed as Standard Webhooks say."
+        ),
+        widget=forms.URLInput,
+    )
+    events = forms.MultipleChoiceField(
+        label=_("What it is told"), choices=Event.choices, widget=forms.CheckboxSelectMultiple
     )
 
 

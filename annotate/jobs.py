@@ -17,6 +17,7 @@ logger = logging.getLogger(__name__)
 
 SAMPLE = "trainer.sample"
 TRAIN = "trainer.train"
+SEND_WEBHOOK = "annotate.send_webhook"
 BELL_SECONDS = 60
 """Beat rings more often than this."""
 
@@ -29,6 +30,11 @@ def ring_sampler() -> None:
 def ring_trainer(run_id: int) -> None:
     """Tell the training workers, once this transaction commits, that a run waits."""
     transaction.on_commit(partial(_ring, TRAIN, run_id))
+
+
+def ring_webhook(delivery_id: int) -> None:
+    """Tell the light workers, once this transaction commits, that a delivery is due."""
+    transaction.on_commit(partial(_ring, SEND_WEBHOOK, delivery_id))
 
 
 def workers_on(queue: str, timeout: float = 2.0) -> list[str]:

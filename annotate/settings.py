@@ -187,6 +187,8 @@ CELERY_BEAT_SCHEDULE = {
     "advance-retraining": {"task": "annotate.advance_retraining", "schedule": 20},
     "name-languages": {"task": "annotate.name_languages", "schedule": 20},
     "release-stale-claims": {"task": "annotate.release_stale_claims", "schedule": 60},
+    "find-untold": {"task": "annotate.find_untold", "schedule": 10},
+    "forget-old-answers": {"task": "annotate.forget_old_answers", "schedule": 3600},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 
@@ -197,6 +199,8 @@ ENGINE_MAX_TOKENS = env_int("ENGINE_MAX_TOKENS", 4096)
 # What new campaigns begin with: the packaged small model, a folder, or a name on a model hub.
 PODIUM_BASE = os.environ.get("PODIUM_BASE", "packaged")
 
+# Hosts inside one's own network that webhooks may reach all the same; no admin can add any in a browser.
+WEBHOOK_INTERNAL_HOSTS = env_list("WEBHOOK_INTERNAL_HOSTS", "")
 API_REQUESTS_A_MINUTE = env_int("API_REQUESTS_A_MINUTE", 600)
 REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "annotate.api.problems.problem",

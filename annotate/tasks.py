@@ -2,7 +2,17 @@
 
 from celery import shared_task
 
-from annotate.actions import claims, languages, retraining, runs, sampling, suggestions
+from annotate.actions import (
+    claims,
+    deliveries,
+    kept_answers,
+    languages,
+    retraining,
+    runs,
+    sampling,
+    suggestions,
+    webhooks,
+)
 from annotate.jobs import ring_sampler
 
 LANGUAGE_BATCHES = 5
@@ -43,3 +53,21 @@ def name_languages() -> None:
 def release_stale_claims() -> None:
     """Give the slots of claims that ran out back to others; the drafts stay."""
     claims.release_stale_claims()
+
+
+@shared_task(name="annotate.find_untold")
+def find_untold() -> None:
+    """Find what webhooks are to be told, and ring for all that is due."""
+    webhooks.find_untold()
+    deliveries.ring_for_due()
+
+
+@shared_task(name="annotate.send_webhook")
+def send_webhook(delivery_id: int) -> None:
+    deliveries.deliver(delivery_id)
+
+
+@shared_task(name="annotate.forget_old_answers")
+def forget_old_answers() -> None:
+    """Delete the API's kept answers that nobody asks for any more."""
+    kept_answers.forget_old()

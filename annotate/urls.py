@@ -23,6 +23,7 @@ from annotate.views import (
     runs,
     suggestions,
     tokens,
+    webhooks,
     write,
 )
 
@@ -101,6 +102,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("campaigns/<int:pk>/data/import", data.upload, name="import"),
     path("campaigns/<int:pk>/data/snapshot", data.snapshot_now, name="snapshot-take"),
     path("campaigns/<int:pk>/data/<str:kind>.jsonl", data.export, name="export"),
+    path("campaigns/<int:pk>/webhooks", webhooks.webhook_list, name="campaign-webhooks"),
+    path("webhooks/<int:pk>", webhooks.webhook, name="webhook"),
+    path("webhooks/<int:pk>/remove", webhooks.remove, name="webhook-remove"),
+    path("deliveries/<int:pk>/redeliver", webhooks.redeliver, name="redeliver"),
     path("snapshots/<int:pk>", data.snapshot, name="snapshot"),
     path("runs", runs.run_list, name="runs"),
     path("runs/<int:pk>", runs.run_page, name="run"),

@@ -3,9 +3,13 @@
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
+from django.http import Http404
 from django.utils.translation import gettext as _
+from drf_spectacular.utils import extend_schema
 from rest_framework import status
+from rest_framework.decorators import api_view, authentication_classes, permission_classes
 from rest_framework.exceptions import APIException, ErrorDetail, ValidationError
+from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
@@ -20,6 +24,15 @@ class TooLarge(APIException):
 
 class Unreadable(APIException):
     status_code = status.HTTP_400_BAD_REQUEST
+
+
+@extend_schema(exclude=True)
+@api_view(["GET", "POST", "PUT", "PATCH", "DELETE"])
+@authentication_classes([])
+@permission_classes([])
+def nowhere(request: Request, address: str) -> Response:
+    """Answer that there is nothing at an address of the API, as a problem and not as a page."""
+    raise Http404
 
 
 def problem(error: Exception, context: dict[str, Any]) -> Response | None:

@@ -116,7 +116,7 @@ class RankingDraft(Endpoint):
     @extend_schema(request=RankingAnswerShape, responses=RankingShape)
     def put(self, request: ApiRequest, pk: int) -> Response:
         """Keep an unfinished answer and renew the claim."""
-        ranking = access.ranking(request.user, pk)
+        ranking = access.answered_ranking(request.user, pk)
         rankings.save_draft(ranking, answer_in(sent(RankingAnswerShape, request)))
         return Response(RankingShape(access.ranking(request.user, pk)).data)
 
@@ -128,7 +128,9 @@ class SubmitRanking(Endpoint):
     @once
     def post(self, request: ApiRequest, pk: int) -> Response:
         """Make an answer count: every output rated and ranked. The same again changes nothing."""
-        rankings.submit(access.ranking(request.user, pk), answer_in(sent(RankingAnswerShape, request)))
+        rankings.submit(
+            access.answered_ranking(request.user, pk), answer_in(sent(RankingAnswerShape, request))
+        )
         return Response(RankingShape(access.ranking(request.user, pk)).data)
 
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from annotate.api import campaigns, data, demonstrations, people, prompts, rankings, runs, schema
+from annotate.api import campaigns, data, demonstrations, people, problems, prompts, rankings, runs, schema
 
 urlpatterns = [
     path("schema", schema.schema, name="api-schema"),
@@ -50,4 +50,5 @@ urlpatterns = [
     path("people", people.People.as_view()),
     path("people/<int:pk>", people.OnePerson.as_view()),
     path("people/<int:pk>/password", people.PersonPassword.as_view()),
+    path("<path:address>", problems.nowhere),
 ]

@@ -31,6 +31,7 @@ from annotate.models.runs import (
 from annotate.models.snapshots import Snapshot
 from annotate.models.suggestions import Suggestion, SuggestionState
 from annotate.models.tokens import ApiToken, KeptAnswer, Scope
+from annotate.models.webhooks import Delivery, DeliveryState, Event, Webhook
 
 __all__ = [
     "ApiToken",
@@ -41,6 +42,8 @@ __all__ = [
     "CheckpointKind",
     "ClaimState",
     "Completion",
+    "Delivery",
+    "DeliveryState",
     "Demonstration",
     "Dialogue",
     "DialogueMode",
@@ -48,6 +51,7 @@ __all__ = [
     "DialogueState",
     "DialogueTurn",
     "EngineStatus",
+    "Event",
     "Flag",
     "Instructions",
     "KeptAnswer",
@@ -77,5 +81,6 @@ __all__ = [
     "Suggestion",
     "SuggestionState",
     "User",
+    "Webhook",
     "current_policy",
 ]

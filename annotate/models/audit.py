@@ -22,6 +22,8 @@ WORDS = {
     "made": _("made"),
     "promoted": _("promoted"),
     "reactivated": _("reactivated"),
+    "redelivered": _("sent again"),
+    "removed": _("removed"),
     "reset password": _("reset the password of"),
     "reversed": _("reversed"),
     "retried": _("retried"),
@@ -34,12 +36,14 @@ WORDS = {
     "apitoken": _("API token"),
     "campaign": _("campaign"),
     "checkpoint": _("checkpoint"),
+    "delivery": _("delivery"),
     "intakedecision": _("decision of intake"),
     "prompt": _("prompt"),
     "retraining": _("round of retraining"),
     "run": _("run"),
     "snapshot": _("snapshot"),
     "user": _("person"),
+    "webhook": _("webhook"),
 }
 
 
