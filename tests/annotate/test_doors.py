@@ -106,7 +106,8 @@ DOORS = {
     ("GET POST", "admins"): "/people/new /campaigns/#/webhooks",
     ("POST", "admins"): """
         /campaigns/#/data/import /people/#/role /people/#/password /people/#/deactivate /people/#/reactivate
-        /webhooks/#/remove /deliveries/#/redeliver /intake/#/reverse /intake/#/uphold /api/people /api/people/#/password""",
+        /webhooks/#/remove /deliveries/#/redeliver /intake/#/reverse /intake/#/uphold
+        /api/people /api/people/#/password""",
     ("PATCH", "admins"): "/api/people/#",
 }
 WORDS = {"stage": "sft", "kind": "prompts", "place": "0", "address": "nowhere"}
@@ -147,7 +148,9 @@ def rows(
     delivery = Delivery.objects.create(
         webhook=webhook, event=Event.RUN_FAILED, noun_id=run.pk, happened_at=now, payload={}, due_at=now
     )
-    decision = IntakeDecision.objects.create(campaign=campaign, prompt=prompt, rule=Rule.DUPLICATE)
+    decision = IntakeDecision.objects.create(
+        campaign=campaign, prompt=prompt, rule=Rule.DUPLICATE, sampling="queued"
+    )
     named |= {"webhooks": webhook, "deliveries": delivery, "intake": decision}
     named |= {"checkpoints": policy, "tokens": token, "people": person}
     return {noun: row.pk for noun, row in named.items()}
@@ -155,8 +158,9 @@ def rows(
 
 @pytest.fixture
 def clients(
-    campaign: Campaign, ada: User, lena: User, lars: User, rosa: User, sten: User
+    campaign: Campaign, ada: User, lena: User, lars: User, rosa: User, sten: User, settings: Settings
 ) -> dict[str, Client]:
+    settings.SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
     make_campaign("Elsewhere").labelers.set([sten])
     named = {"owner": lena, "other": lars, "researcher": rosa, "admin": ada, "stranger": sten}
     found = {"signed out": Client()}
