@@ -14,6 +14,9 @@ from annotate.models import ApiToken, Role, Scope, User
 
 
 class PersonShape(serializers.ModelSerializer[User]):
+    # Any name that is there: those from files and of customers have signs that nobody can be invited with.
+    username = serializers.CharField()
+
     class Meta:
         model = User
         fields = ("id", "username", "role", "is_active", "last_login")

@@ -82,8 +82,8 @@ DOORS = {
         /api/campaigns/#/prompts""",
     ("GET", "research"): """
         /campaigns /campaigns/# /campaigns/#/metrics /campaigns/#/prompts /campaigns/#/runs
-        /campaigns/#/checkpoints /campaigns/#/agreement /campaigns/#/agreement/over-time /campaigns/#/data
-        /campaigns/#/intake
+        /campaigns/#/checkpoints /campaigns/#/agreement /campaigns/#/data
+        /campaigns/#/intake /campaigns/#/tables
         /snapshots/# /runs /runs/# /runs/#/status /runs/#/metrics /checkpoints /checkpoints/#
         /api/campaigns/#/agreement /api/campaigns/#/completions /api/campaigns/#/demonstrations
         /api/campaigns/#/members /api/campaigns/#/progress /api/campaigns/#/promotions
