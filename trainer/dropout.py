@@ -18,9 +18,10 @@ def residual_dropout(backbone: PreTrainedModel, probability: float) -> Iterator[
     """Inside, drop that share of what each layer's attention and MLP add; outside nothing is dropped."""
 
     def drop(module: nn.Module, inputs: object, output: object) -> object:
-        if isinstance(output, tuple):
-            return (nn.functional.dropout(output[0], probability), *output[1:])
-        assert isinstance(output, torch.Tensor), "a branch gives a tensor, or a tuple that begins with one"
+        if isinstance(output, tuple | list):
+            # GPT-1 adds lists to it, the others take tuples apart.
+            return type(output)([nn.functional.dropout(output[0], probability), *output[1:]])
+        assert isinstance(output, torch.Tensor), "a branch gives a tensor, or begins with one"
         return nn.functional.dropout(output, probability)
 
     hooks = [branch.register_forward_hook(drop) for branch in _branches(backbone)] if probability else []

@@ -1,6 +1,8 @@
 """The fallback engine: transformers' own forward pass and a plain sampling loop."""
 
+import inspect
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +25,19 @@ class _Row(NamedTuple):
     logprobs: list[float]
 
 
+@dataclass
+class _Reread:
+    """Stands in for a cache where an architecture has none: all ids so far (B, T), to be read again."""
+
+    ids: Tensor
+
+    def reorder_cache(self, rows: Tensor) -> None:
+        self.ids = self.ids[rows]
+
+
+_Cache = DynamicCache | _Reread
+
+
 class TransformersBackend:
     """A policy in transformers; it draws from the same distribution as vLLM, several times slower."""
 
@@ -43,6 +58,8 @@ class TransformersBackend:
         model = AutoModelForCausalLM.from_pretrained(policy_dir, dtype=self._dtype)
         self._model = model.eval().to(self._device)
         self._stop_ids = _stop_ids(policy_dir, model)
+        # The oldest architectures, GPT-1 among them, keep nothing of what they have read.
+        self._caches = "past_key_values" in inspect.signature(model.forward).parameters
 
     @torch.inference_mode()
     def sample(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[dict[str, Any]]:
@@ -63,7 +80,8 @@ class TransformersBackend:
     ) -> Iterator[dict[str, Any]]:
         numbers = sorted({row.request for row in rows})
         ids, mask = _left_pad([requests[number].prompt_ids for number in numbers])
-        logits, cache = self._forward(ids, mask, DynamicCache(config=self._model.config))
+        cache = DynamicCache(config=self._model.config) if self._caches else _Reread(ids[:, :0])
+        logits, cache = self._forward(ids, mask, cache)
         at = [numbers.index(row.request) for row in rows]
         logits, mask = _take(logits, mask, cache, at)
         for step in range(sampling.max_tokens):
@@ -80,8 +98,10 @@ class TransformersBackend:
             mask = torch.cat([mask, mask.new_ones(len(rows), 1)], 1)
             logits, cache = self._forward(tokens, mask, cache)
 
-    def _forward(self, ids: Tensor, mask: Tensor, cache: DynamicCache) -> tuple[Tensor, DynamicCache]:
+    def _forward(self, ids: Tensor, mask: Tensor, cache: _Cache) -> tuple[Tensor, _Cache]:
         """Return the logits (B, V) after the last of ids (B, T), and the cache; mask is (B, past + T)."""
+        if isinstance(cache, _Reread):
+            return self._read_again(torch.cat([cache.ids, ids], 1), mask)
         positions = (mask.cumsum(1) - 1).clamp(min=0)[:, -ids.shape[1] :]
         output = self._model(
             ids.to(self._device),
@@ -92,6 +112,12 @@ class TransformersBackend:
             logits_to_keep=1,
         )
         return output.logits[:, -1].float().cpu(), output.past_key_values
+
+    def _read_again(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, _Cache]:
+        positions = (mask.cumsum(1) - 1).clamp(min=0)
+        where = {"attention_mask": mask.to(self._device), "position_ids": positions.to(self._device)}
+        logits = self._model(ids.to(self._device), **where).logits[:, -1]
+        return logits.float().cpu(), _Reread(ids)
 
 
 def _stop_ids(policy_dir: Path, model: Any) -> set[int]:
@@ -122,9 +148,10 @@ def _left_pad(prompts: list[list[int]]) -> tuple[Tensor, Tensor]:
     return ids, mask
 
 
-def _take(values: Tensor, mask: Tensor, cache: DynamicCache, rows: list[int]) -> tuple[Tensor, Tensor]:
+def _take(values: Tensor, mask: Tensor, cache: _Cache, rows: list[int]) -> tuple[Tensor, Tensor]:
     """Keep (or repeat) the given rows of a batch, in the cache too."""
-    cache.reorder_cache(torch.tensor(rows, device=cache.layers[0].keys.device))
+    held = cache.ids if isinstance(cache, _Reread) else cache.layers[0].keys
+    cache.reorder_cache(torch.tensor(rows, device=held.device))
     return values[rows], mask[rows]
 
 

@@ -1,4 +1,4 @@
-"""The families people train, from GPT-2 to Qwen, go through what every stage is made of."""
+"""The families people train, from GPT-1 to Qwen, go through what every stage is made of."""
 
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from transformers import (
     GPT2Config,
     GPTNeoXConfig,
     LlamaConfig,
+    OpenAIGPTConfig,
     OPTConfig,
     PreTrainedConfig,
     Qwen2Config,
@@ -39,6 +40,7 @@ SIZES = {
 }
 GROUPED = SIZES | {"intermediate_size": 64, "num_key_value_heads": 2}
 FAMILIES: dict[str, PreTrainedConfig] = {
+    "gpt": OpenAIGPTConfig(**SIZES),
     "gpt2": GPT2Config(**SIZES),
     "opt": OPTConfig(**SIZES, ffn_dim=64, word_embed_proj_dim=32, init_std=0.2),
     "gpt-neox": GPTNeoXConfig(**SIZES, intermediate_size=64, tie_word_embeddings=False),
@@ -78,14 +80,19 @@ def test_samples_have_the_trainers_logprobs_whatever_stands_beside_them(folder: 
         assert answer["logprobs"] == pytest.approx(expected, abs=1e-4)
 
 
-def test_a_prompt_encoded_once_gives_the_same_scores(folder: Path) -> None:
+def test_a_prompt_encoded_once_gives_the_same_scores(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     model = new_reward_model(folder, seed=0)
     judged = JudgedPrompt([5, 6, 7, 8], [[9, 10, 1], [4, 1], [12, 13, 14, 1]], [(0, 1)])
     other = JudgedPrompt([3] * 9, [[9, 1], [4, 7, 1]], [(0, 1)])
     plain = torch.cat(plain_scores(model, [judged, other], 0))
+    assert plain.std() > 1e-3, "scores that are all equal would prove nothing"
+    if folder.name == "gpt":
+        assert not shares_prompt(model, [judged, other], "always", 0)
+        assert "cannot share a prompt" in caplog.text
+        assert torch.equal(torch.cat(plain_scores(model, [judged, other], 0)), plain)
+        return
     assert shares_prompt(model, [judged, other], "always", 0)
     assert torch.allclose(torch.cat(shared_scores(model, [judged, other])), plain, atol=1e-4)
-    assert plain.std() > 1e-3, "scores that are all equal would prove nothing"
 
 
 def test_its_layers_are_found(folder: Path) -> None:
