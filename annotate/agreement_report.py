@@ -19,6 +19,8 @@ from annotate.figures import Figure, Tally, of_prompt, share, together
 
 PAPER_AGREEMENT = (0.726, 0.015)
 """Training labelers' agreement with each other, and its margin (Ouyang et al. 2022, section 3.4)."""
+PAPER_HELD_OUT_AGREEMENT = (0.773, 0.013)
+"""The same of its held-out labelers."""
 SECONDS_A_DAY = 86_400
 
 Key = tuple[str, ...]
@@ -46,6 +48,8 @@ class Judged(NamedTuple):
     lengths: Sequence[int]
     texts: Sequence[str]
     """Equal for completions that say the same."""
+    is_held_out: bool = False
+    """By a labeler whose answers never train."""
 
     @property
     def signs(self) -> Signs:
@@ -89,6 +93,9 @@ class Report:
     paper_agreement: tuple[float, float]
     agreement: Figure
     agreement_with_ties: Figure
+    held_out_agreement: Figure
+    """Of held-out labelers with each other, beside paper_held_out_agreement."""
+    paper_held_out_agreement: tuple[float, float]
     tau_b: Figure
     self_consistency: Figure
     rating_alpha: Figure
@@ -161,6 +168,7 @@ def agreements(rankings: Sequence[Judged]) -> Iterator[Observation]:
         pair = sorted((one.labeler, other.labeler))
         groups: list[Key] = [("agreement",), ("pair", *pair), ("day", str(day))]
         groups += [("labeler", one.labeler), ("labeler", other.labeler)]
+        groups += [("held out",)] if one.is_held_out and other.is_held_out else []
         groups += [("category", one.category)] if one.category else []
         for key in groups:
             yield key, found.alike, found.decided_by_both
@@ -221,6 +229,8 @@ def _report(gathered: Gathered, flags: Sequence[str]) -> Report:
         paper_agreement=PAPER_AGREEMENT,
         agreement=share(tallies["agreement",]),
         agreement_with_ties=share(tallies["with ties",]),
+        held_out_agreement=share(tallies["held out",]),
+        paper_held_out_agreement=PAPER_HELD_OUT_AGREEMENT,
         tau_b=_stretched(share(tallies["tau_b",])),
         self_consistency=share(tallies["self",]),
         rating_alpha=alpha_of(gathered.answers, attrgetter("ratings"), ordinal, answered),

@@ -22,10 +22,11 @@ def agreement(campaign: Campaign) -> Report:
 def judged(campaign: Campaign) -> Iterator[Judged]:
     """Yield each submitted ranking, prompts that ask the same after one another."""
     rankings = Ranking.objects.filter(prompt__campaign=campaign, state=ClaimState.SUBMITTED)
-    return map(_judged, _rows(rankings).iterator(RANKINGS_AT_A_TIME))
+    held_out = set(campaign.held_out_labelers.values_list("username", flat=True))
+    return (_judged(row, held_out) for row in _rows(rankings).iterator(RANKINGS_AT_A_TIME))
 
 
-def _judged(row: dict[str, Any]) -> Judged:
+def _judged(row: dict[str, Any], held_out: set[str]) -> Judged:
     return Judged(
         words=row["words"],
         prompt=row["prompt_id"],
@@ -40,6 +41,7 @@ def _judged(row: dict[str, Any]) -> Judged:
         places=None if row["source_id"] else row["places"],
         lengths=row["lengths"],
         texts=row["texts"],
+        is_held_out=row["labeler__username"] in held_out,
     )
 
 

@@ -81,6 +81,16 @@ def test_the_page_says_the_same(judged: Campaign, rosa: User) -> None:
     assert "40 seconds a ranking" in text
 
 
+def test_held_out_labelers_have_a_figure_of_their_own(
+    judged: Campaign, rosa: User, lena: User, lars: User
+) -> None:
+    judged.held_out_labelers.set([lena])
+    assert by_command(judged)["held_out_agreement"]["prompts"] == 0
+    judged.held_out_labelers.set([lena, lars])
+    assert by_command(judged)["held_out_agreement"]["value"] == pytest.approx(5 / 6)
+    assert "the paper's: 77.3% ± 1.3%" in page(judged, rosa)
+
+
 def test_the_plot_shows_the_days(judged: Campaign, rosa: User) -> None:
     answer = client_of(rosa).get(f"/campaigns/{judged.pk}/agreement").context["over_time"]
     [(time, numbers)] = answer["steps"]
@@ -127,8 +137,10 @@ def test_the_command_names_a_campaign_that_is_not_there(db: None) -> None:
         call_command("agreement", "Nowhere")
 
 
-def test_it_takes_one_query_however_many_rankings(judged: Campaign, django_assert_num_queries: Any) -> None:
-    with django_assert_num_queries(2):
+def test_it_takes_as_many_queries_however_many_rankings(
+    judged: Campaign, django_assert_num_queries: Any
+) -> None:
+    with django_assert_num_queries(3):
         by_command(judged)
 
 

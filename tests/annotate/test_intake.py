@@ -2,6 +2,7 @@
 
 import io
 import json
+from time import process_time
 
 import pytest
 
@@ -70,8 +71,10 @@ def test_personal_data_is_known_by_its_shape_and_its_check_digits(text: str, mas
 
 
 def test_masking_takes_no_time_on_hostile_text() -> None:
-    for piece in ("a.", "1 ", "a@", "A1B2 ", "1-", "1."):
-        mask(piece * 40_000)
+    began = process_time()
+    for piece in ("a.", "1 ", "a@", "A1B2 ", "1-", "1.", "555-0143 "):
+        mask(piece * 20_000)
+    assert process_time() - began < 30
 
 
 def test_a_training_prompt_is_masked_and_a_held_out_one_is_not(campaign: Campaign) -> None:
@@ -166,7 +169,7 @@ def test_the_page_counts_by_rule_and_only_admins_read_what_was_masked(
 
 
 def test_languages_are_named_afterwards_and_doubtful_ones_are_said_to_be(campaign: Campaign) -> None:
-    bring(campaign, "Nenne mir bitte drei Flüsse.", "写一首关于春天的诗", "2+2")
+    bring(campaign, "Nenne mir bitte drei Flüsse.", "写一首关于春天的诗", "hello!")
     assert languages.name_some() == 3
     assert list(Prompt.objects.values_list("language", flat=True)) == ["de", "zh", "und"]
     assert languages.name_some() == 0
