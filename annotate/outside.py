@@ -4,7 +4,7 @@ import socket
 import ssl
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPSConnection
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from threading import Timer
 from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
@@ -16,8 +16,6 @@ from annotate.errors import Invalid
 
 SECONDS = 10.0
 DEFAULT_PORTS = {"https": 443, "http": 80}
-# Where an IPv4 address hides inside an IPv6 one: NAT64's well-known prefix.
-NAT64 = IPv6Network("64:ff9b::/96")
 
 
 class Address(NamedTuple):
@@ -70,9 +68,8 @@ def is_public(ip: str) -> bool:
     """Return whether an address is on the public internet, and neither private, loopback nor link-local."""
     address: IPv4Address | IPv6Address = ip_address(ip.partition("%")[0])
     if isinstance(address, IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]
-        if address in NAT64:
-            inner = IPv4Address(int(address) & 0xFFFFFFFF)
+        # An IPv4 address can hide inside; the other ways to hide one are not global themselves.
+        inner = address.ipv4_mapped or address.sixtofour
         if inner is not None and not is_public(str(inner)):
             return False
     return address.is_global and not address.is_multicast and not address.is_reserved
