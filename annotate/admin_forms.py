@@ -140,6 +140,11 @@ class ImportForm(forms.Form):
     )
     file = forms.FileField(
         label=_("File"),
-        help_text=_("One JSON object a line, UTF-8; a .gz is read as it is."),
-        widget=forms.FileInput(attrs={"accept": ".jsonl,.gz,application/x-ndjson"}),
+        help_text=_("JSON Lines (.jsonl, .gz), CSV with the same names in its first line, Parquet or Arrow."),
+        widget=forms.FileInput(attrs={"accept": ".jsonl,.gz,.csv,.parquet,.arrow,application/x-ndjson"}),
+    )
+    keep_good = forms.BooleanField(
+        label=_("Keep the good lines when others are wrong"),
+        help_text=_("Else one wrong line keeps the whole file out."),
+        required=False,
     )

@@ -11,18 +11,18 @@ _PROMPT_ID = """
 to_json(CASE WHEN prompt.source_id <> '' THEN prompt.source_id ELSE
     concat('prompt-', prompt.id, '-', to_hex(floor(extract(epoch FROM prompt.created_at))::bigint)) END)
 """
+_AUTHOR = "(SELECT to_json(username) FROM annotate_user WHERE id = prompt.author_id)"
 # What the formats say of a prompt, its split aside, which stands last. jsonb writes role before content.
 _ABOUT = f"""
 '{{"id": ', {_PROMPT_ID}, ', "prompt": ', prompt.messages,
 ', "source": ' || to_json(nullif(prompt.source, '')),
-', "author": ' || to_json(author.username),
+', "author": ' || {_AUTHOR},
 ', "category": ' || to_json(nullif(prompt.category, '')),
 ', "language": ' || to_json(nullif(prompt.language, ''))
 """
 _SPLIT = """', "split": "', prompt.split, '"}'"""
 _JOIN_PROMPT = """
 CROSS JOIN LATERAL (SELECT * FROM annotate_prompt WHERE id = {key} OFFSET 0) AS prompt
-LEFT JOIN annotate_user AS author ON author.id = prompt.author_id
 """
 
 
@@ -64,18 +64,17 @@ RANKINGS = _statement(
 WITH chosen (id) AS MATERIALIZED ($ids)
 SELECT concat($about,
     ', "completions": [', ranked.completions, '], "ranks": [', ranked.ranks, ']',
-    ', "labeler": ' || to_json(labeler.username),
+    ', "labeler": ' || (SELECT to_json(username) FROM annotate_user WHERE id = ranking.labeler_id),
     ', "ratings": [' || ranked.ratings || ']',
     ', "flags": [' || ranked.flags || ']',
     ', "seconds": ' || ranking.seconds ||
         CASE WHEN ranking.seconds = trunc(ranking.seconds) THEN '.0' ELSE '' END,
     ', "demonstration": ' || to_json((
         SELECT text FROM annotate_demonstration AS written
-        WHERE written.prompt_id = prompt.id AND $written ORDER BY written.id LIMIT 1
+        WHERE written.prompt_id = prompt.id AND $written ORDER BY written.id + 0 LIMIT 1
     )), $split) AS line, prompt.split, ranked.ranks
 FROM chosen
 CROSS JOIN LATERAL (SELECT * FROM annotate_ranking WHERE id = chosen.id OFFSET 0) AS ranking
-LEFT JOIN annotate_user AS labeler ON labeler.id = ranking.labeler_id
 $prompt
 CROSS JOIN LATERAL (
     SELECT

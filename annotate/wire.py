@@ -1,12 +1,8 @@
-"""Reading the wire formats: a line at a time, strictly; a refusal names the line and what to do."""
+"""Pure: what a line of the wire formats must say, strictly; a refusal names the key and what to do."""
 
-import gzip
-import json
-import zlib
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
-from io import BufferedReader
-from typing import IO, Any, Literal, NoReturn, cast
+from typing import Any, Literal, NoReturn, cast
 
 from django.utils.translation import gettext as _
 
@@ -16,9 +12,10 @@ from annotate.models import Flag, Source, Split
 Kind = Literal["rankings", "demonstrations", "prompts"]
 Message = dict[str, str]
 
-MAX_LINE_BYTES = 4 * 1024 * 1024
 MAX_COMPLETIONS = 9
 MAX_SECONDS = 10_000_000.0
+SPLITS, SOURCES, FLAGS = Split.values, Source.values, frozenset(Flag.values)
+"""Asked for once: the enums make them anew each time, which was a quarter of an import."""
 
 _ABOUT_PROMPT = {"split", "source", "author", "category", "language"}
 _NEEDED: dict[Kind, set[str]] = {
@@ -56,63 +53,24 @@ class Row:
     seconds: float | None
 
 
-def read(kind: Kind, file: IO[bytes], max_bytes: int) -> Iterator[Row]:
-    """Yield the rows of a JSON Lines file, plain or gzipped, as they are read; empty lines are passed over.
-
-    Raises:
-        Invalid: a line is not as the format says, or there is more than max_bytes (after unpacking).
-    """
-    for number, line in _lines(_unpacked(file), max_bytes):
-        try:
-            yield _row(kind, number, line)
-        except Invalid as error:
-            refuse_line(number, str(error))
-
-
 def refuse_line(number: int, problem: str) -> NoReturn:
     """Raise Invalid naming the line."""
     raise Invalid(_("Line %(line)d: %(problem)s") % {"line": number, "problem": problem})
 
 
-def _unpacked(file: IO[bytes]) -> IO[bytes]:
-    is_gzip = file.read(2) == b"\x1f\x8b"
-    file.seek(0)
-    return BufferedReader(gzip.GzipFile(fileobj=file)) if is_gzip else file
-
-
-def _lines(file: IO[bytes], max_bytes: int) -> Iterator[tuple[int, bytes]]:
-    number = total = 0
-    while line := _next_line(file, number + 1):
-        number += 1
-        total += len(line)
-        if len(line) > MAX_LINE_BYTES:
-            refuse_line(number, _("longer than %(limit)d bytes.") % {"limit": MAX_LINE_BYTES})
-        if total > max_bytes:
-            refuse_line(number, _("the file is longer than %(limit)d bytes; cut it.") % {"limit": max_bytes})
-        if line.strip():
-            yield number, line
-
-
-def _next_line(file: IO[bytes], number: int) -> bytes:
-    try:
-        return file.readline(MAX_LINE_BYTES + 1)
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        refuse_line(number, _("the gzip file is damaged here (%(problem)s).") % {"problem": error})
-
-
-def _row(kind: Kind, number: int, line: bytes) -> Row:
-    values = _object(line)
+def row(kind: Kind, number: int, size: int, values: dict[str, Any]) -> Row:
+    """Return what a line's object says, of `size` bytes. Raises Invalid naming the key that is wrong."""
     _check_keys(kind, values)
     completions = _completions(values) if kind == "rankings" else []
     count = len(completions)
     written = "completion" if kind == "demonstrations" else "demonstration"
     return Row(
         line=number,
-        size=len(line),
+        size=size,
         id=_required_text(values, "id", 200),
         prompt=_prompt(values),
-        split=_word(values, "split", Split.values),
-        source=_word(values, "source", Source.values),
+        split=_word(values, "split", SPLITS),
+        source=_word(values, "source", SOURCES),
         author=_optional_text(values, "author", 150),
         category=_optional_text(values, "category", 50),
         language=_optional_text(values, "language", 20),
@@ -126,38 +84,8 @@ def _row(kind: Kind, number: int, line: bytes) -> Row:
     )
 
 
-def _object(line: bytes) -> dict[str, Any]:
-    try:
-        value = json.loads(line.decode(), object_pairs_hook=_unique_keys, parse_constant=_refuse_constant)
-    except UnicodeDecodeError as error:
-        where = {"byte": error.start + 1}
-        raise Invalid(_("byte %(byte)d is not UTF-8; save the file as UTF-8.") % where) from error
-    except json.JSONDecodeError as error:
-        words = {"problem": error.msg, "column": error.colno}
-        raise Invalid(_("not JSON: %(problem)s at column %(column)d.") % words) from error
-    except RecursionError as error:
-        raise Invalid(_("nested too deeply.")) from error
-    except ValueError as error:
-        raise Invalid(_("a number in it is too long.")) from error
-    if not isinstance(value, dict):
-        raise Invalid(_("not a JSON object; each line is one, in braces."))
-    return value
-
-
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    values = dict(pairs)
-    if len(values) < len(pairs):
-        raise Invalid(_("a key stands twice in one object."))
-    return values
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise Invalid(_("%(name)s is not JSON; leave the key out.") % {"name": name})
-
-
 def _check_keys(kind: Kind, values: dict[str, Any]) -> None:
-    missing = sorted(_NEEDED[kind] - values.keys())
-    if missing:
+    if missing := sorted(_NEEDED[kind] - values.keys()):
         raise Invalid(_("%(keys)s missing.") % {"keys": ", ".join(missing)})
     unknown = sorted(values.keys() - _NEEDED[kind] - _OPTIONAL[kind])
     if unknown:
@@ -192,7 +120,7 @@ def _required_text(values: dict[str, Any], name: str, longest: int | None = None
     return text
 
 
-def _word(values: dict[str, Any], name: str, words: list[str]) -> str:
+def _word(values: dict[str, Any], name: str, words: Sequence[str]) -> str:
     if name in values and values[name] not in words:
         raise Invalid(_("%(name)s: use one of %(words)s.") % {"name": name, "words": ", ".join(words)})
     return cast(str, values.get(name, ""))
@@ -266,7 +194,7 @@ def _flags(values: dict[str, Any], count: int) -> list[list[str]]:
 
 def _flag_names(value: object) -> list[str]:
     names = [_text(name, "flags") for name in _list(value, "flags")]
-    unknown = sorted(set(names) - set(Flag.values))
+    unknown = sorted(set(names) - FLAGS)
     if unknown:
         words = {"name": unknown[0][:40], "known": ", ".join(Flag.values)}
         raise Invalid(_("flags: unknown name %(name)s; use %(known)s.") % words)

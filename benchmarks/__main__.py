@@ -17,6 +17,7 @@ WEBSITE = {
     "export-jsonl": ("exports", "export_jsonl"),
     "export-parquet": ("exports", "export_parquet"),
     "snapshot": ("exports", "snapshot"),
+    "import": ("imports", "import_rankings"),
 }
 
 

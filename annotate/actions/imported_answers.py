@@ -1,131 +1,123 @@
-"""The rankings and demonstrations of a file's rows: found, or added as submitted."""
+"""The rankings and demonstrations of a file's rows: found, compared with what the file says, added."""
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
+from django.contrib.postgres.aggregates import ArrayAgg
 from django.db.models import Max
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from annotate.actions.bulk import copy_in, next_keys
 from annotate.actions.imported_names import Names
-from annotate.actions.imported_prompts import Known
+from annotate.actions.imported_prompts import KnownPrompt, KnownRanking, is_from
+from annotate.errors import Invalid
 from annotate.models import ClaimState, Demonstration, RankedCompletion, Ranking
-from annotate.wire import Row, refuse_line
+from annotate.wire import Row
+
+ABOUT = ("prompt_id", "source_id", "state", "slot", "submitted_at")
 
 
-def add_rankings(rows: Sequence[Row], known: Known, names: Names, began_at: datetime) -> int:
-    """Add the rankings that are not here yet; return how many.
-
-    Raises Invalid when a labeler has judged a prompt twice in the file, or otherwise here.
-    """
-    here = _rankings_here(known)
-    slots = _next_slots(Ranking, known)
-    new: dict[tuple[int, int | None], tuple[Ranking, Row]] = {}
-    for row in rows:
-        prompt, labeler = known.prompts[row.id], names.users.get(row.labeler)
-        key = (prompt.pk, labeler.pk if labeler else None)
-        if key in new:
-            _refuse_repeat(row)
-        if key in here:
-            _refuse_another(row, here[key], began_at)
-            continue
-        new[key] = _ranking(row, known, names, slots[prompt.pk]), row
-        slots[prompt.pk] += 1
-    Ranking.objects.bulk_create(ranking for ranking, _row in new.values())
-    ranked = [one for ranking, row in new.values() for one in _ranked(ranking, row, known)]
-    RankedCompletion.objects.bulk_create(ranked, batch_size=2000)
-    return len(new)
+class NewRanking(NamedTuple):
+    row: Row
+    prompt: KnownPrompt
+    labeler: int | None
+    slot: int
 
 
-def add_demonstrations(rows: Sequence[Row], known: Known, began_at: datetime | None) -> int:
-    """Add the demonstrations that are not here yet, whose writers nobody knows; return how many.
-
-    Raises Invalid, unless began_at is None, when a line stands twice in the file.
-    """
-    slots = _next_slots(Demonstration, known)
-    prompts = {known.prompts[row.id].pk for row in rows}
-    submitted = Demonstration.objects.filter(prompt__in=prompts, state=ClaimState.SUBMITTED)
-    here = {(one.prompt_id, one.text): one.created_at for one in submitted.order_by("-pk")}
-    new: list[Demonstration] = []
-    for row in rows:
-        prompt = known.prompts[row.id]
-        made_at = here.get((prompt.pk, row.demonstration))
-        if made_at is None:
-            new.append(_demonstration(row, known, slots[prompt.pk]))
-            slots[prompt.pk] += 1
-            here[prompt.pk, row.demonstration] = timezone.now()
-        elif began_at is not None and made_at >= began_at:
-            _refuse_repeat(row)
-    Demonstration.objects.bulk_create(new)
-    return len(new)
+class NewDemonstration(NamedTuple):
+    row: Row
+    prompt: KnownPrompt
+    slot: int
 
 
-def _rankings_here(known: Known) -> dict[tuple[int, int | None], Ranking]:
-    rows = Ranking.objects.filter(prompt__in=known.prompts.values())
-    rows = rows.prefetch_related("ranked_completions__completion").order_by("pk")
-    return {(ranking.prompt_id, ranking.labeler_id): ranking for ranking in rows}
+def find_rankings(prompts: dict[int, KnownPrompt]) -> None:
+    """Fill in the rankings of prompts that are here, and the first slots after them."""
+    rows = Ranking.objects.filter(prompt__in=prompts).order_by("pk")
+    columns = ("prompt_id", "labeler_id", "pk", "state", "created_at")
+    for prompt, labeler, pk, state, created_at in rows.values_list(*columns):
+        prompts[prompt].rankings[labeler] = KnownRanking(pk, state, created_at)
+    for prompt, slot in _last_slots(Ranking, prompts):
+        prompts[prompt].next_ranking_slot = slot + 1
 
 
-def _next_slots(answers: type[Ranking] | type[Demonstration], known: Known) -> Counter[int]:
-    """Return each prompt's first free slot after those in use; 0 where there are none."""
-    held = answers.objects.filter(prompt__in=known.prompts.values(), slot__isnull=False)
-    last = held.order_by().values_list("prompt").annotate(last=Max("slot"))
-    return Counter({prompt: slot + 1 for prompt, slot in last})
+def find_demonstrations(prompts: dict[int, KnownPrompt]) -> None:
+    """Fill in the submitted demonstrations of prompts that are here, and the first slots after them."""
+    rows = Demonstration.objects.filter(prompt__in=prompts, state=ClaimState.SUBMITTED).order_by("-pk")
+    for prompt, text, created_at in rows.values_list("prompt_id", "text", "created_at"):
+        prompts[prompt].demonstrations[text] = created_at
+    for prompt, slot in _last_slots(Demonstration, prompts):
+        prompts[prompt].next_demonstration_slot = slot + 1
 
 
-def _ranking(row: Row, known: Known, names: Names, slot: int) -> Ranking:
-    return Ranking(
-        prompt=known.prompts[row.id],
-        labeler=names.users.get(row.labeler),
-        source_id=row.id,
-        state=ClaimState.SUBMITTED,
-        slot=slot,
-        seconds=row.seconds,
-        submitted_at=timezone.now(),
-    )
+def _last_slots(
+    answers: type[Ranking] | type[Demonstration], prompts: Iterable[int]
+) -> Iterable[tuple[int, int]]:
+    held = answers.objects.filter(prompt__in=prompts, slot__isnull=False)
+    return held.order_by().values_list("prompt").annotate(last=Max("slot"))
 
 
-def _ranked(ranking: Ranking, row: Row, known: Known) -> list[RankedCompletion]:
-    """Nobody knows in which order they were shown, so the places are the file's."""
-    return [
-        RankedCompletion(
-            ranking=ranking,
-            completion=completion,
-            place=place,
-            rank=row.ranks[place],
-            rating=row.ratings[place] if row.ratings else None,
-            flags=row.flags[place] if row.flags else [],
-        )
-        for place, completion in enumerate(known.completions[ranking.prompt_id])
-    ]
+def ranks_of(rankings: Iterable[KnownRanking]) -> dict[int, list[int | None]]:
+    """Return each ranking's ranks in the order of its completions."""
+    ranked = RankedCompletion.objects.filter(ranking__in=[one.pk for one in rankings]).order_by()
+    ranks = ArrayAgg("rank", order_by="completion__place")
+    return dict(ranked.values_list("ranking").annotate(ranks=ranks))
 
 
-def _demonstration(row: Row, known: Known, slot: int) -> Demonstration:
-    return Demonstration(
-        prompt=known.prompts[row.id],
-        source_id=row.id,
-        state=ClaimState.SUBMITTED,
-        slot=slot,
-        submitted_at=timezone.now(),
-        text=row.demonstration,
-    )
-
-
-def _refuse_another(row: Row, ranking: Ranking, began_at: datetime) -> None:
-    """Refuse a row that this ranking contradicts, or that repeats an earlier line of the file."""
-    if ranking.created_at >= began_at:
-        _refuse_repeat(row)
+def check_ranking(
+    row: Row, ranking: KnownRanking | None, ranks: dict[int, list[int | None]], began_at: datetime
+) -> None:
+    """Raise Invalid when the ranking contradicts the row, or comes from an earlier line of the file."""
+    if ranking is None or is_from(began_at, ranking.created_at):
+        refuse_repeat(row)
+        return
     words = {"id": row.id, "labeler": row.labeler or _("nobody named")}
     if ranking.state != ClaimState.SUBMITTED:
         problem = _("%(labeler)s has begun to rank %(id)s here; import it when that is done.")
-        refuse_line(row.line, problem % words)
-    ranked = sorted(ranking.ranked_completions.all(), key=lambda one: one.completion.place)
-    if [one.rank for one in ranked] != row.ranks:
+        raise Invalid(problem % words)
+    if ranks[ranking.pk] != row.ranks:
         problem = _("the ranking of %(id)s by %(labeler)s is here already with other ranks.")
-        refuse_line(row.line, problem % words)
+        raise Invalid(problem % words)
 
 
-def _refuse_repeat(row: Row) -> None:
+def refuse_repeat(row: Row) -> None:
     problem = _("%(id)s stands on an earlier line already, by the same labeler or with the same text.")
-    refuse_line(row.line, problem % {"id": row.id})
+    raise Invalid(problem % {"id": row.id})
+
+
+def add_rankings(new: Sequence[NewRanking], names: Names) -> None:
+    now = timezone.now()
+    keys = next_keys(Ranking, len(new))
+    rankings = (
+        (key, one.labeler, one.row.seconds, one.prompt.pk, one.row.id, ClaimState.SUBMITTED, one.slot, now)
+        for key, one in zip(keys, new, strict=True)
+    )
+    copy_in(Ranking, ("id", "labeler_id", "seconds", *ABOUT), rankings)
+    ranked = (line for key, one in zip(keys, new, strict=True) for line in _ranked(key, one))
+    columns = ("ranking_id", "completion_id", "place", "rank", "rating", "flags")
+    copy_in(RankedCompletion, columns, ranked)
+
+
+def _ranked(key: int, new: NewRanking) -> list[tuple[object, ...]]:
+    """Nobody knows in which order they were shown, so the places are the file's."""
+    row = new.row
+    return [
+        (
+            key,
+            completion.pk,
+            place,
+            row.ranks[place],
+            row.ratings[place] if row.ratings else None,
+            f"{{{','.join(row.flags[place])}}}" if row.flags else "{}",
+        )
+        for place, completion in enumerate(new.prompt.completions)
+    ]
+
+
+def add_demonstrations(new: Sequence[NewDemonstration]) -> None:
+    now = timezone.now()
+    rows = (
+        (one.row.demonstration, one.prompt.pk, one.row.id, ClaimState.SUBMITTED, one.slot, now) for one in new
+    )
+    copy_in(Demonstration, ("text", *ABOUT), rows)

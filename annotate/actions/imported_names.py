@@ -1,14 +1,15 @@
 """The people and policies that a file names: found, or added so that they can be named but not used."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from django.contrib.auth.hashers import make_password
 from django.utils.translation import gettext as _
 
 from annotate.actions.prompts import split_of
+from annotate.errors import Invalid
 from annotate.models import Checkpoint, CheckpointKind, User
-from annotate.wire import Row, refuse_line
+from annotate.wire import Row
 
 
 @dataclass
@@ -20,10 +21,9 @@ class Names:
 
 
 def learn(names: Names, rows: Sequence[Row]) -> None:
-    """Find or add everyone and every policy in these rows, and fix the split of each author."""
+    """Find or add everyone and every policy in these rows."""
     _learn_users(names, {name for row in rows for name in (row.author, row.labeler) if name})
     _learn_policies(names, {policy for row in rows for _text, policy in row.completions})
-    _learn_splits(names, rows)
 
 
 def _learn_users(names: Names, mentioned: set[str]) -> None:
@@ -46,19 +46,17 @@ def _learn_policies(names: Names, mentioned: set[str]) -> None:
     names.policies |= {policy.name: policy for policy in shared}
 
 
-def _learn_splits(names: Names, rows: Iterable[Row]) -> None:
-    for row in rows:
-        if not row.author:
-            continue
-        author = names.users[row.author]
-        if not author.split:
-            _fix_split(author, row.split)
-        if row.split and row.split != author.split:
-            words = {"author": row.author, "theirs": author.split, "split": row.split}
-            problem = _(
-                "all prompts of %(author)s are in %(theirs)s, this one says %(split)s; use one split."
-            )
-            refuse_line(row.line, problem % words)
+def check_split(names: Names, row: Row) -> None:
+    """Fix the split of a row's author, or raise Invalid when it is another than the row's."""
+    if not row.author:
+        return
+    author = names.users[row.author]
+    if not author.split:
+        _fix_split(author, row.split)
+    if row.split and row.split != author.split:
+        words = {"author": row.author, "theirs": author.split, "split": row.split}
+        problem = _("all prompts of %(author)s are in %(theirs)s, this one says %(split)s; use one split.")
+        raise Invalid(problem % words)
 
 
 def _fix_split(author: User, wanted: str) -> None:

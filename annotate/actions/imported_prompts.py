@@ -1,132 +1,186 @@
-"""The prompts of a file's rows and the completions they came with: found, or added."""
+"""The prompts of a file's rows with their completions: found, compared with what the file says, added."""
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from django.utils.translation import gettext as _
 
 from annotate.actions import intake
+from annotate.actions.bulk import copy_in, next_keys
 from annotate.actions.imported_names import Names
-from annotate.errors import Refused
+from annotate.errors import Invalid, Refused
 from annotate.intake import split_of_text
-from annotate.models import Campaign, Completion, Prompt, Sampling
+from annotate.models import Campaign, Completion, IntakeDecision, Prompt, Sampling
 from annotate.personal_data import mask_messages
-from annotate.wire import Message, Row, refuse_line
+from annotate.wire import Message, Row
+
+ABOUT = ("author_id", "source", "category", "language", "split")
+COLUMNS = ("id", "campaign_id", "source_id", "sampling", "prefix_hash", *ABOUT)
 
 
-@dataclass
-class Known:
-    """The prompts of one batch by their ids in the file, and their completions by the prompts' keys."""
-
-    prompts: dict[str, Prompt] = field(default_factory=dict)
-    completions: dict[int, list[Completion]] = field(default_factory=dict)
-    added: int = 0
+@dataclass(slots=True)
+class KnownCompletion:
+    text: str
+    policy: str
+    pk: int = 0
 
 
-def add_prompts(
-    campaign: Campaign, rows: Sequence[Row], names: Names, sampling: Sampling, began_at: datetime | None
-) -> Known:
-    """Return the rows' prompts; those that are new are added in the file's order.
+@dataclass(slots=True)
+class KnownRanking:
+    """A ranking that was here before this batch."""
 
-    Raises Invalid when an id is here already with another prompt or, unless began_at is None, when it came
-    from an earlier line of the file that began to be read then.
-    """
-    here = Prompt.objects.filter(campaign=campaign, source_id__in={row.id for row in rows})
-    # The unique index covers named prompts only; saying so lets the database use it.
-    prompts = {prompt.source_id: prompt for prompt in here.exclude(source_id="")}
-    new = []
-    for row in rows:
-        if row.id in prompts:
-            _refuse_another(row, prompts[row.id], names)
-            if began_at is not None and _is_from(began_at, prompts[row.id].created_at):
-                refuse_line(row.line, _("id %(id)s stands on an earlier line already.") % {"id": row.id})
-        else:
-            prompts[row.id] = _prompt(campaign, row, names, sampling)
-            new.append(prompts[row.id])
-    is_answered = any(row.completions or row.demonstration for row in rows)
-    intake.take_in(campaign, new, answered=is_answered)
-    if is_answered:
-        intake.let_in(prompt for prompt in prompts.values() if prompt.sampling == Sampling.SET_ASIDE)
-    return Known(prompts, added=len(new))
+    pk: int
+    state: str
+    created_at: datetime
 
 
-def _prompt(campaign: Campaign, row: Row, names: Names, sampling: Sampling) -> Prompt:
+@dataclass(slots=True)
+class KnownPrompt:
+    """A prompt with what hangs on it; one that is new has no time yet, and gets its key when it is added."""
+
+    messages: Any
+    about: dict[str, Any]
+    sampling: str
+    pk: int = 0
+    created_at: datetime | None = None
+    completions: list[KnownCompletion] = field(default_factory=list)
+    # By labeler; None is one that this batch adds.
+    rankings: dict[int | None, KnownRanking | None] = field(default_factory=dict)
+    next_ranking_slot: int = 0
+    # By text; None is one that this batch adds.
+    demonstrations: dict[str, datetime | None] = field(default_factory=dict)
+    next_demonstration_slot: int = 0
+
+
+# Indexes that begin with the campaign must not be taken: the planner believes that a new one is empty, and
+# would read all that the import has added so far for each batch. The sum hides it.
+_FIND = """
+SELECT id, source_id, messages, sampling, created_at, author_id, source, category, language, split
+FROM annotate_prompt WHERE source_id = ANY(%s::text[]) AND source_id <> '' AND campaign_id + 0 = %s
+"""
+
+
+def find_prompts(campaign: Campaign, rows: Sequence[Row]) -> dict[str, KnownPrompt]:
+    """Return the rows' prompts that are here, by their ids in files."""
+    here = Prompt.objects.raw(_FIND, [list({row.id for row in rows}), campaign.pk])
+    return {
+        prompt.source_id: KnownPrompt(
+            pk=prompt.pk,
+            messages=prompt.messages,
+            about={name: getattr(prompt, name) for name in ABOUT},
+            sampling=prompt.sampling,
+            created_at=prompt.created_at,
+        )
+        for prompt in here
+    }
+
+
+def find_completions(prompts: dict[int, KnownPrompt]) -> None:
+    """Fill in the completions of prompts that are here."""
+    rows = Completion.objects.filter(prompt__in=prompts).order_by("prompt_id", "place")
+    for prompt, pk, text, policy in rows.values_list("prompt_id", "pk", "text", "policy__name"):
+        prompts[prompt].completions.append(KnownCompletion(text, policy, pk))
+
+
+def new_prompt(row: Row, names: Names, sampling: str) -> KnownPrompt:
     author = names.users.get(row.author)
-    return Prompt(
-        campaign=campaign,
-        source_id=row.id,
-        messages=row.prompt,
-        author=author,
-        source=row.source,
-        category=row.category,
-        language=row.language,
-        split=row.split or (author.split if author else split_of_text(_key(row))),
-        sampling=sampling,
-    )
-
-
-def _is_from(began_at: datetime, created_at: datetime | None) -> bool:
-    """True for what this file made: it is not saved yet, or was since the file began to be read."""
-    return created_at is None or created_at >= began_at
+    about = {
+        "author_id": author and author.pk,
+        "source": row.source,
+        "category": row.category,
+        "language": row.language,
+        "split": row.split or (author.split if author else split_of_text(_key(row))),
+    }
+    return KnownPrompt(row.prompt, about, sampling)
 
 
 def _key(row: Row) -> str:
     return json.dumps(row.prompt, sort_keys=True, ensure_ascii=False)
 
 
-def _refuse_another(row: Row, prompt: Prompt, names: Names) -> None:
+def check_prompt(row: Row, prompt: KnownPrompt, names: Names) -> None:
+    """Raise Invalid when the row says something else of a prompt than what is here."""
     author = names.users.get(row.author)
     said = {
         "prompt": (_as_stored(row, prompt), prompt.messages),
-        "split": (row.split, prompt.split),
-        "author": (author and author.pk, prompt.author_id),
-        "source": (row.source, prompt.source),
-        "category": (row.category, prompt.category),
-        "language": (row.language, prompt.language),
+        "split": (row.split, prompt.about["split"]),
+        "author": (author and author.pk, prompt.about["author_id"]),
+        "source": (row.source, prompt.about["source"]),
+        "category": (row.category, prompt.about["category"]),
+        "language": (row.language, prompt.about["language"]),
     }
     for name, (in_file, here) in said.items():
         if in_file and in_file != here:
             problem = _("id %(id)s is here already with another %(name)s; give this one an id of its own.")
-            refuse_line(row.line, problem % {"id": row.id, "name": name})
+            raise Invalid(problem % {"id": row.id, "name": name})
 
 
-def _as_stored(row: Row, prompt: Prompt) -> list[Message]:
+def _as_stored(row: Row, prompt: KnownPrompt) -> list[Message]:
     """Return a row's prompt as intake left it: masked, where it is not here as the file has it."""
     return row.prompt if row.prompt == prompt.messages else mask_messages(row.prompt)[0]
 
 
-def add_completions(rows: Sequence[Row], known: Known, names: Names) -> int:
-    """Fill known.completions in the rows' order, adding what is new; return how many were added.
+def check_completions(row: Row, prompt: KnownPrompt) -> None:
+    """Raise Invalid when a prompt is here already with other completions."""
+    if prompt.completions and row.completions != [(one.text, one.policy) for one in prompt.completions]:
+        problem = _("id %(id)s is here already with other completions; give this one an id of its own.")
+        raise Invalid(problem % {"id": row.id})
 
-    Raises Invalid when a prompt is here already with other completions.
+
+def is_from(began_at: datetime, created_at: datetime | None) -> bool:
+    """True for what this file made: it is not saved yet, or was since the file began to be read."""
+    return created_at is None or created_at >= began_at
+
+
+def add_prompts(campaign: Campaign, prompts: dict[str, KnownPrompt], *, answered: bool) -> int:
+    """Add those that are not here yet by the campaign's rules, and give them their keys; return how many.
+
+    Args:
+        answered: each comes with an answer, so none is set aside, and those that were are let in.
     """
-    here = Completion.objects.filter(prompt__in=known.prompts.values()).select_related("policy")
-    for completion in here.order_by("place"):
-        known.completions.setdefault(completion.prompt_id, []).append(completion)
-    new: list[Completion] = []
-    for row in rows:
-        prompt = known.prompts[row.id]
-        if prompt.pk not in known.completions:
-            known.completions[prompt.pk] = _completions(prompt, row, names)
-            new += known.completions[prompt.pk]
-        elif row.completions != [(one.text, one.policy.name) for one in known.completions[prompt.pk]]:
-            problem = _("id %(id)s is here already with other completions; give this one an id of its own.")
-            refuse_line(row.line, problem % {"id": row.id})
-    _end_sampling({completion.prompt_id for completion in new})
-    Completion.objects.bulk_create(new)
+    new = [(source_id, prompt) for source_id, prompt in prompts.items() if not prompt.pk]
+    rows = []
+    for key, (source_id, prompt) in zip(next_keys(Prompt, len(new)), new, strict=True):
+        prompt.pk = key
+        about = {"messages": prompt.messages, "sampling": prompt.sampling, **prompt.about}
+        rows.append(Prompt(pk=key, campaign=campaign, source_id=source_id, **about))
+    decisions = intake.decide(campaign, rows, answered=answered)
+    copy_in(Prompt, (*COLUMNS, "messages"), (_values(row) for row in rows))
+    IntakeDecision.objects.bulk_create(decisions)
+    if answered:
+        intake.let_in(Prompt(pk=one.pk) for one in prompts.values() if one.sampling == Sampling.SET_ASIDE)
     return len(new)
 
 
-def _completions(prompt: Prompt, row: Row, names: Names) -> list[Completion]:
-    return [
-        Completion(prompt=prompt, policy=names.policies[policy], place=place, text=text)
-        for place, (text, policy) in enumerate(row.completions)
+def _values(prompt: Prompt) -> tuple[Any, ...]:
+    return (
+        *(getattr(prompt, name) for name in COLUMNS),
+        json.dumps(prompt.messages, ensure_ascii=False),
+    )
+
+
+def add_completions(prompts: Sequence[KnownPrompt], names: Names) -> int:
+    """Add the completions that have no key yet, and give them theirs; return how many."""
+    new = [
+        (prompt, place, completion)
+        for prompt in prompts
+        for place, completion in enumerate(prompt.completions)
+        if not completion.pk
     ]
+    for key, (_prompt, _place, completion) in zip(next_keys(Completion, len(new)), new, strict=True):
+        completion.pk = key
+    rows = (
+        (completion.pk, prompt.pk, place, names.policies[completion.policy].pk, completion.text)
+        for prompt, place, completion in new
+    )
+    copy_in(Completion, ("id", "prompt_id", "place", "policy_id", "text"), rows)
+    return len(new)
 
 
-def _end_sampling(prompts: set[int]) -> None:
+def end_sampling(prompts: set[int]) -> None:
     """These prompts get their completions from the file: none are to be sampled, and they can be ranked."""
     waiting = Prompt.objects.filter(
         pk__in=prompts, sampling__in=[Sampling.QUEUED, Sampling.FAILED, Sampling.NONE]

@@ -1,12 +1,16 @@
-"""Importing files in the wire formats: all of a file or nothing, and the same file twice adds nothing.
+"""Importing files: all of a file or its good lines, and the same file twice adds nothing.
 
 A row's `id` names its prompt; a ranking is known again by its labeler, a demonstration by its text. What is
 here already under that id must say the same as the file.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
+from pathlib import Path
 from typing import IO
 
 from django.conf import settings
@@ -18,6 +22,8 @@ from django.utils.translation import gettext as _
 from annotate.actions import imported_answers, imported_names, imported_prompts
 from annotate.actions.audit import record
 from annotate.actions.campaigns import create_campaign
+from annotate.actions.imported_answers import NewDemonstration, NewRanking
+from annotate.actions.imported_prompts import KnownCompletion, KnownPrompt
 from annotate.errors import Invalid
 from annotate.jobs import ring_sampler
 from annotate.models import (
@@ -31,21 +37,32 @@ from annotate.models import (
     User,
     current_policy,
 )
-from annotate.wire import Kind, Row, read
+from annotate.reading import read, read_path
+from annotate.wire import Kind, Row, refuse_line
 
-BATCH_ROWS = 500
+BATCH_ROWS = 2000
 BATCH_BYTES = 8 * 1024 * 1024
+KEPT_PROBLEMS = 100
+ANALYZED_ROWS = 500
+"""After so many the query planner's counts are made anew."""
 
 
 @dataclass
 class Imported:
-    """How many rows a file had, and how many of what they added."""
+    """How many good rows a file had, how many of what they added, and what was wrong with the others."""
 
     rows: int = 0
     prompts: int = 0
     completions: int = 0
     rankings: int = 0
     demonstrations: int = 0
+    refused: int = 0
+    problems: list[str] = field(default_factory=list)
+    """Of the first refused lines."""
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return {name: value for name, value in vars(self).items() if isinstance(value, int)}
 
 
 @dataclass(frozen=True)
@@ -55,71 +72,125 @@ class Import:
     kind: Kind
     campaign: Campaign
     is_sampled: bool
+    keep_good: bool
     names: imported_names.Names
     done: Imported
     began_at: datetime
     """What was made since came from an earlier line of this file."""
 
+    def refuse(self, line: int, problem: str) -> None:
+        """Note what is wrong with a line, or raise Invalid where one bad line is too many."""
+        if not self.keep_good:
+            refuse_line(line, problem)
+        self.done.refused += 1
+        if self.done.refused <= KEPT_PROBLEMS:
+            words = {"line": line, "problem": problem}
+            self.done.problems.append(_("Line %(line)d: %(problem)s") % words)
+
+
+@dataclass
+class Batch:
+    """What a batch's rows are about, and what of it is to be added."""
+
+    prompts: dict[str, KnownPrompt]
+    ranks: dict[int, list[int | None]]
+    rankings: list[NewRanking] = field(default_factory=list)
+    demonstrations: list[NewDemonstration] = field(default_factory=list)
+    rows: int = 0
+
 
 def import_file(
     kind: Kind,
-    file: IO[bytes],
+    file: IO[bytes] | Path,
     campaign: Campaign,
     actor: User | None,
     *,
     sample: bool | None = None,
-    on_progress: Callable[[int], None] = lambda rows: None,
+    keep_good: bool = False,
+    on_progress: Callable[[int, int], None] = lambda rows, size: None,
 ) -> Imported:
     """Add what a file says to a campaign.
 
     Args:
+        file: JSON Lines, plain or gzipped; or a path: of such a file, CSV, Parquet, Arrow, or a folder's.
         sample: whether new prompts of a prompts file wait for completions; by default they do where the
             campaign has a policy.
-        on_progress: called with the number of rows read, after each batch.
+        keep_good: whether the other lines are added when some are wrong.
+        on_progress: called after each batch with how many rows, and how many bytes of them, were taken in.
 
     Raises:
-        Invalid: a line is wrong or does not fit what is here; it is named, and nothing is added.
+        Invalid: the file cannot be read, or, unless keep_good, a line is wrong or does not fit what is here;
+            it is named, and nothing is added.
     """
     with transaction.atomic():
         # One import into a campaign at a time: a second waits here, then finds what the first added.
         campaign = Campaign.objects.select_for_update(no_key=True).get(pk=campaign.pk)
-        job = _begin(kind, campaign, sample)
-        for batch in _batches(read(kind, file, settings.MAX_IMPORT_BYTES)):
+        _plan_by_index()
+        job = _begin(kind, campaign, sample, keep_good)
+        size = 0
+        for batch in _ahead(_batches(_rows(job, file))):
             _add(job, batch)
-            on_progress(job.done.rows)
-        if not job.done.rows:
-            raise Invalid(_("The file has no rows."))
-        record(actor, "imported", campaign, kind=kind, **asdict(job.done))
-        if job.is_sampled:
-            ring_sampler()
-        if job.done.rows >= BATCH_ROWS:
-            transaction.on_commit(_analyze)
+            size += sum(row.size for row in batch)
+            on_progress(job.done.rows, size)
+        _conclude(job, actor)
     return job.done
 
 
 def import_by_name(
     kind: Kind,
-    file: IO[bytes],
+    file: IO[bytes] | Path,
     name: str,
     *,
     sample: bool | None = None,
-    on_progress: Callable[[int], None] = lambda rows: None,
+    keep_good: bool = False,
+    on_progress: Callable[[int, int], None] = lambda rows, size: None,
 ) -> Imported:
     """Add what a file says to the campaign of this name; a new one is made, its K the file's largest."""
     with transaction.atomic():
         campaign = Campaign.objects.filter(name=name).first()
         is_new = campaign is None
         campaign = campaign or create_campaign(None, name=name)
-        done = import_file(kind, file, campaign, None, sample=sample, on_progress=on_progress)
+        done = import_file(
+            kind, file, campaign, None, sample=sample, keep_good=keep_good, on_progress=on_progress
+        )
         if is_new and done.completions:
             _fit_k(campaign)
     return done
 
 
-def _begin(kind: Kind, campaign: Campaign, sample: bool | None) -> Import:
+def _plan_by_index() -> None:
+    """Let triggers and foreign keys find rows through indexes until the transaction ends.
+
+    What they planned for empty tables reads the whole table for each new row: an import that fills a new
+    database took minutes a megabyte.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("DISCARD PLANS")
+        cursor.execute("SET LOCAL enable_seqscan = off")
+
+
+def _begin(kind: Kind, campaign: Campaign, sample: bool | None, keep_good: bool) -> Import:
     wanted = current_policy(campaign) is not None if sample is None else sample
     is_sampled = kind == "prompts" and wanted
-    return Import(kind, campaign, is_sampled, imported_names.Names(), Imported(), timezone.now())
+    return Import(kind, campaign, is_sampled, keep_good, imported_names.Names(), Imported(), timezone.now())
+
+
+def _rows(job: Import, file: IO[bytes] | Path) -> Iterator[Row]:
+    if isinstance(file, Path):
+        return read_path(job.kind, file, settings.MAX_IMPORT_BYTES, job.refuse)
+    return read(job.kind, file, settings.MAX_IMPORT_BYTES, job.refuse)
+
+
+def _conclude(job: Import, actor: User | None) -> None:
+    done = job.done
+    if not done.rows:
+        first = f" {done.problems[0]}" if done.problems else ""
+        raise Invalid((_("The file has no good rows.") if first else _("The file has no rows.")) + first)
+    record(actor, "imported", job.campaign, kind=job.kind, **done.counts)
+    if job.is_sampled:
+        ring_sampler()
+    if done.rows >= ANALYZED_ROWS:
+        transaction.on_commit(_analyze)
 
 
 def _analyze() -> None:
@@ -153,17 +224,104 @@ def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
         yield batch
 
 
+def _ahead(batches: Iterator[list[Row]]) -> Iterator[list[Row]]:
+    """Yield the same, the next one being read and checked while the database takes in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        # In this thread's context, so that refusals are in the reader's language.
+        read_next = partial(copy_context().run, partial(next, batches, None))
+        waiting = pool.submit(read_next)
+        while (batch := waiting.result()) is not None:
+            waiting = pool.submit(read_next)
+            yield batch
+
+
 def _add(job: Import, rows: list[Row]) -> None:
-    names, done = job.names, job.done
-    imported_names.learn(names, rows)
-    sampling = Sampling.QUEUED if job.is_sampled else Sampling.NONE
-    once = job.began_at if job.kind == "prompts" else None
-    known = imported_prompts.add_prompts(job.campaign, rows, names, sampling, once)
-    done.prompts += known.added
+    batch = _find(job, rows)
+    for row in rows:
+        try:
+            _plan(job, batch, row)
+        except Invalid as error:
+            job.refuse(row.line, str(error))
+        else:
+            batch.rows += 1
+    _write(job, batch)
+
+
+def _find(job: Import, rows: list[Row]) -> Batch:
+    """Find what is here of what the rows are about."""
+    imported_names.learn(job.names, rows)
+    prompts = imported_prompts.find_prompts(job.campaign, rows)
+    here = {prompt.pk: prompt for prompt in prompts.values()}
+    ranks: dict[int, list[int | None]] = {}
+    if here and job.kind == "rankings":
+        imported_prompts.find_completions(here)
+        imported_answers.find_rankings(here)
+        rankings = [one for prompt in here.values() for one in prompt.rankings.values() if one is not None]
+        ranks = imported_answers.ranks_of(rankings)
+    if here and any(row.demonstration for row in rows):
+        imported_answers.find_demonstrations(here)
+    return Batch(prompts, ranks)
+
+
+def _plan(job: Import, batch: Batch, row: Row) -> None:
+    """Check a row against what is here, and only then note what it adds. Raises Invalid."""
+    imported_names.check_split(job.names, row)
+    prompt = batch.prompts.get(row.id)
+    if prompt is None:
+        prompt = imported_prompts.new_prompt(row, job.names, _sampling(job))
+    else:
+        imported_prompts.check_prompt(row, prompt, job.names)
+        if job.kind == "prompts" and imported_prompts.is_from(job.began_at, prompt.created_at):
+            raise Invalid(_("id %(id)s stands on an earlier line already.") % {"id": row.id})
     if job.kind == "rankings":
-        done.completions += imported_prompts.add_completions(rows, known, names)
-        done.rankings += imported_answers.add_rankings(rows, known, names, job.began_at)
-    once = job.began_at if job.kind == "demonstrations" else None
-    written = [row for row in rows if row.demonstration]
-    done.demonstrations += imported_answers.add_demonstrations(written, known, once)
-    done.rows += len(rows)
+        _plan_ranking(job, batch, row, prompt)
+    if row.demonstration:
+        _plan_demonstration(job, batch, row, prompt)
+    batch.prompts[row.id] = prompt
+
+
+def _sampling(job: Import) -> str:
+    if job.kind == "rankings":
+        return Sampling.SAMPLED
+    return Sampling.QUEUED if job.is_sampled else Sampling.NONE
+
+
+def _plan_ranking(job: Import, batch: Batch, row: Row, prompt: KnownPrompt) -> None:
+    imported_prompts.check_completions(row, prompt)
+    labeler = job.names.users[row.labeler].pk if row.labeler else None
+    if labeler in prompt.rankings:
+        imported_answers.check_ranking(row, prompt.rankings[labeler], batch.ranks, job.began_at)
+        return
+    prompt.completions = prompt.completions or [KnownCompletion(*each) for each in row.completions]
+    prompt.rankings[labeler] = None
+    batch.rankings.append(NewRanking(row, prompt, labeler, prompt.next_ranking_slot))
+    prompt.next_ranking_slot += 1
+
+
+def _plan_demonstration(job: Import, batch: Batch, row: Row, prompt: KnownPrompt) -> None:
+    if row.demonstration not in prompt.demonstrations:
+        prompt.demonstrations[row.demonstration] = None
+        batch.demonstrations.append(NewDemonstration(row, prompt, prompt.next_demonstration_slot))
+        prompt.next_demonstration_slot += 1
+    # The rankings of one prompt all repeat its demonstration.
+    elif job.kind == "demonstrations" and imported_prompts.is_from(
+        job.began_at, prompt.demonstrations[row.demonstration]
+    ):
+        imported_answers.refuse_repeat(row)
+
+
+def _write(job: Import, batch: Batch) -> None:
+    done = job.done
+    unready = [
+        prompt for prompt in batch.prompts.values() if prompt.completions and not prompt.completions[0].pk
+    ]
+    waiting = {prompt.pk for prompt in unready if prompt.pk}
+    answered = job.kind != "prompts"
+    done.prompts += imported_prompts.add_prompts(job.campaign, batch.prompts, answered=answered)
+    imported_prompts.end_sampling(waiting)
+    done.completions += imported_prompts.add_completions(unready, job.names)
+    imported_answers.add_rankings(batch.rankings, job.names)
+    imported_answers.add_demonstrations(batch.demonstrations)
+    done.rankings += len(batch.rankings)
+    done.demonstrations += len(batch.demonstrations)
+    done.rows += batch.rows

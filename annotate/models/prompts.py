@@ -89,7 +89,7 @@ class Prompt(models.Model):
         ordering = ["id"]
         constraints = [
             models.UniqueConstraint(
-                fields=["campaign", "source_id"], condition=~Q(source_id=""), name="prompt_source_id_once"
+                fields=["source_id", "campaign"], condition=~Q(source_id=""), name="prompt_source_id_once"
             ),
             models.CheckConstraint(condition=Q(split__in=Split.values), name="prompt_split_known"),
             models.CheckConstraint(condition=Q(sampling__in=Sampling.values), name="prompt_sampling_known"),

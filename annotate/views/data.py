@@ -1,5 +1,7 @@
 """Data of a campaign: exports and imports for admins, counts and snapshots for researchers."""
 
+from pathlib import Path
+
 from django.contrib import messages
 from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
@@ -18,8 +20,10 @@ from annotate.errors import Invalid
 from annotate.models import Campaign
 from annotate.progress import progress
 
+SHOWN_PROBLEMS = 20
 IMPORTED = gettext_noop(
-    "%(rows)d rows read; new: %(prompts)d prompts, %(rankings)d rankings, %(demonstrations)d demonstrations."
+    "%(rows)d rows read; new: %(prompts)d prompts, %(rankings)d rankings, %(demonstrations)d demonstrations; "
+    "%(refused)d lines refused."
 )
 
 
@@ -52,13 +56,16 @@ def upload(request: SignedInRequest, pk: int) -> HttpResponse:
     campaign = access.campaign(request.user, pk)
     form = ImportForm(request.POST, request.FILES)
     if form.is_valid():
-        file = form.cleaned_data["file"].file
+        said = form.cleaned_data
+        path = Path(said["file"].temporary_file_path())
         try:
-            done = import_file(form.cleaned_data["kind"], file, campaign, request.user)
+            done = import_file(said["kind"], path, campaign, request.user, keep_good=said["keep_good"])
         except Invalid as error:
             form.add_error("file", str(error))
         else:
             messages.success(request, _(IMPORTED) % vars(done))
+            for problem in done.problems[:SHOWN_PROBLEMS]:
+                messages.warning(request, problem)
             return redirect("campaign-data", pk)
     return render(request, "data/data.html", {"form": form, **context_of(campaign)}, status=422)
 

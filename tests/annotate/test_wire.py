@@ -5,7 +5,8 @@ import json
 import pytest
 
 from annotate.errors import Invalid
-from annotate.wire import MAX_LINE_BYTES, Kind, Row, read
+from annotate.reading import MAX_LINE_BYTES, read
+from annotate.wire import Kind, Row
 
 PROMPT = [{"role": "user", "content": "Why is the sky blue?"}]
 COMPLETIONS = [{"text": "Rayleigh.", "policy": "a"}, {"text": "", "policy": "b"}]
