@@ -63,6 +63,7 @@ class AgreementShape(serializers.Serializer[Any]):
     rankings = serializers.IntegerField()
     agreement = FigureShape()
     agreement_with_ties = FigureShape()
+    held_out_agreement = FigureShape(help_text="Of held-out labelers with each other.")
     tau_b = FigureShape()
     self_consistency = FigureShape()
     rating_alpha = FigureShape()

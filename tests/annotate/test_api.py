@@ -88,6 +88,10 @@ def test_a_problem_names_the_field(rosa: User, campaign: Campaign) -> None:
     body = {"prompts": [CUSTOMERS["prompts"][0], {"customer": "x", "messages": []}]}
     said = Program(rosa).post(f"campaigns/{campaign.pk}/customer-prompts", body).json()
     assert {each["field"] for each in said["fields"]} == {"prompts[1].messages", "prompts[1].notice"}
+    said_by = [{"role": "user", "content": "Hello?"}, {"role": "assistant", "content": "Hello."}]
+    body = {"prompts": [CUSTOMERS["prompts"][0] | {"messages": said_by}]}
+    said = Program(rosa).post(f"campaigns/{campaign.pk}/customer-prompts", body).json()
+    assert said["detail"] == "prompts[0].messages: The last message must be the user's."
     taken = Program(rosa).post("campaigns", {"name": campaign.name}).json()
     assert taken["status"] == 422 and taken["detail"].startswith("name: ")
 
