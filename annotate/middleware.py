@@ -28,14 +28,14 @@ CONTENT_SECURITY_POLICY = "; ".join(
 )
 
 LEAST_BYTES = 500
-QUICK = 3
+QUICK = 1
 """gzip's level, of 9; Django's is 6."""
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
 
 class QuickGZipMiddleware(GZipMiddleware):
-    """Django's, but for pages at a level that takes a quarter of the time for 7 % more bytes."""
+    """Django's, but for pages at a level that takes a seventh of the time for 11 % more bytes."""
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         accepts = "gzip" in request.headers.get("Accept-Encoding", "")

@@ -3,11 +3,12 @@
 Who takes one holds the labeler's row, then the prompt's. The database lets each slot be taken once.
 """
 
+import json
 from functools import cache
 from typing import Any, TypeVar, cast
 
 from annotate import sql
-from annotate.models import Campaign, Demonstration, Ranking, User
+from annotate.models import Campaign, Demonstration, Prompt, Ranking, User
 
 C = TypeVar("C", Ranking, Demonstration)
 
@@ -53,15 +54,20 @@ claim AS (
         now() + make_interval(mins => %(minutes)s), now(), '', '', '', '{{}}', ''
     FROM prompt ON CONFLICT DO NOTHING RETURNING *
 ){shown}
-SELECT * FROM claim
 """
-# Fix the order in which this labeler sees the completions.
+# Fix the order in which this labeler sees the completions, and bring what they will read.
 SHOWN_IN_RANDOM_ORDER = """,
 shown AS (
     INSERT INTO annotate_rankedcompletion (ranking_id, completion_id, place, flags, notes)
     SELECT claim.id, completion.id, row_number() OVER (ORDER BY random()) - 1, '{}', ''
     FROM claim JOIN annotate_completion AS completion ON completion.prompt_id = claim.prompt_id
-)"""
+    RETURNING place, completion_id
+)
+SELECT claim.*, prompt.campaign_id, prompt.messages,
+    (SELECT array_agg(text ORDER BY shown.place) FROM shown JOIN annotate_completion ON id = completion_id)
+        AS texts
+FROM claim JOIN annotate_prompt AS prompt ON prompt.id = claim.prompt_id
+"""
 
 
 def slots(kind: type[C], campaign: Campaign) -> int:
@@ -115,13 +121,24 @@ def _take(kind: type[C], narrowed: str, values: dict[str, Any]) -> C | None:
 
 def _claimed(kind: type[C], statements: str, values: dict[str, Any]) -> C | None:
     _locked, claimed = sql.run(statements, values)
-    return next(iter(sql.instances(kind, claimed)), None)
+    for claim, row in zip(sql.instances(kind, claimed), claimed.rows, strict=True):
+        if isinstance(claim, Ranking):
+            _bring(claim, dict(zip(claimed.names, row, strict=True)))
+        return claim
+    return None
+
+
+def _bring(ranking: Ranking, row: dict[str, Any]) -> None:
+    """Put what the page shows of a new ranking where it would be asked for."""
+    prompt = (ranking.prompt_id, row["campaign_id"], json.loads(row["messages"]))
+    ranking.prompt = Prompt.from_db(None, ("id", "campaign_id", "messages"), prompt)
+    ranking.texts = row["texts"]
 
 
 @cache
 def _claim(kind: type[C], wanted: str, locking: str) -> str:
     prompt = _named(kind, f"{wanted} {FIRST} FOR NO KEY UPDATE OF prompt {locking}")
-    answer, shown = ("notes", SHOWN_IN_RANDOM_ORDER) if kind is Ranking else ("text", "")
+    answer, shown = ("notes", SHOWN_IN_RANDOM_ORDER) if kind is Ranking else ("text", "SELECT * FROM claim")
     names = {"claims": kind._meta.db_table, "free": _named(kind, FREE_SLOT)}
     return LOCK_LABELER + CLAIM.format(prompt=prompt, answer=answer, shown=shown, **names)
 

@@ -43,6 +43,11 @@ class Ranking(Claim):
         return f"{self.labeler} on {self.prompt_id}"
 
     @cached_property
+    def texts(self) -> list[str]:
+        """Return its completions' words, in the order they are shown."""
+        return list(self.ranked_completions.values_list("completion__text", flat=True))
+
+    @cached_property
     def letters(self) -> str:
         """Return the names of its outputs, in the order they are shown: "ABCD"."""
         return LETTERS[: self.ranked_completions.count()]

@@ -4,7 +4,6 @@ A page is rendered once for each frame, around a stand-in whose words are holes;
 two thirds of an item's cost.
 """
 
-import json
 import re
 from typing import Any, NamedTuple
 
@@ -12,7 +11,6 @@ from django.template.loader import render_to_string
 from django.utils.html import escape
 from django.utils.translation import get_language
 
-from annotate import sql
 from annotate.models import LETTERS, Campaign, ClaimState, Instructions, Prompt, Ranking
 from annotate.templatetags.podium import markdown
 
@@ -21,21 +19,6 @@ HOLE = "\ue000{}\ue001"
 HOLES = re.compile("\ue000(.*?)\ue001")
 PK = 8_070_605_040_302_010_907
 """The stand-in's id, which is a hole too; a URL takes digits only."""
-
-SHOWN = """
-SELECT prompt.messages, array_agg(completion.text ORDER BY shown.place)
-FROM annotate_prompt AS prompt
-JOIN annotate_completion AS completion ON completion.prompt_id = prompt.id
-JOIN annotate_rankedcompletion AS shown ON shown.completion_id = completion.id
-WHERE prompt.id = %s AND shown.ranking_id = %s GROUP BY prompt.id
-"""
-
-
-class Words(NamedTuple):
-    """What a ranking shows: the prompt's messages, and its completions in the order they are shown."""
-
-    messages: list[dict[str, str]]
-    texts: list[str]
 
 
 class Frame(NamedTuple):
@@ -49,16 +32,10 @@ class Frame(NamedTuple):
     k: int
 
 
-def words(ranking: Ranking) -> Words:
-    row = sql.one(SHOWN, [ranking.prompt_id, ranking.pk])
-    assert row is not None, "a ranking is handed out with its completions"
-    return Words(json.loads(row[0]), row[1])
-
-
-def frame(campaign: Campaign, ranking: Ranking, words: Words) -> Frame:
-    roles = tuple(message["role"] for message in words.messages)
+def frame(campaign: Campaign, ranking: Ranking) -> Frame:
+    roles = tuple(message["role"] for message in ranking.prompt.messages)
     names = (campaign.pk, campaign.name, ranking.instructions_id)
-    return Frame(get_language(), *names, roles, len(words.texts))
+    return Frame(get_language(), *names, roles, len(ranking.texts))
 
 
 def stand_in(frame: Frame) -> Ranking:
@@ -85,11 +62,11 @@ def pieces(template: str, frame: Frame, context: dict[str, Any]) -> list[str]:
     return HOLES.split(page)
 
 
-def fill_in(pieces: list[str], pk: int, words: Words, csrf_token: str) -> str:
-    values = {"pk": str(pk), "csrf": csrf_token}
-    for turn, message in enumerate(words.messages):
+def fill_in(pieces: list[str], ranking: Ranking, csrf_token: str) -> str:
+    values = {"pk": str(ranking.pk), "csrf": csrf_token}
+    for turn, message in enumerate(ranking.prompt.messages):
         values[f"turn-{turn}"] = escape(message["content"])
-    for letter, text in zip(LETTERS, words.texts, strict=False):
+    for letter, text in zip(LETTERS, ranking.texts, strict=False):
         values[f"text-{letter}"], values[f"html-{letter}"] = escape(text), markdown(text)
     filled = pieces.copy()
     # What looks like a hole but is none was written by whoever wrote the instructions.

@@ -97,12 +97,11 @@ def page(
 
 
 def page_ahead(request: SignedInRequest, campaign: Campaign, ranking: Ranking) -> HttpResponse:
-    words = fresh.words(ranking)
-    if ranking.drafted_at or not all(text.strip() for text in words.texts):
-        ranking.prompt.campaign = campaign
+    ranking.prompt.campaign = campaign
+    if ranking.drafted_at or not all(text.strip() for text in ranking.texts):
         return page(request, ranking)
-    pieces = pieces_of(fresh.frame(campaign, ranking, words))
-    return HttpResponse(fresh.fill_in(pieces, ranking.pk, words, get_token(request)))
+    pieces = pieces_of(fresh.frame(campaign, ranking))
+    return HttpResponse(fresh.fill_in(pieces, ranking, get_token(request)))
 
 
 @lru_cache(maxsize=256)
