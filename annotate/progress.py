@@ -1,5 +1,6 @@
 """Questions about how far a campaign is; nothing here writes."""
 
+from datetime import datetime
 from typing import NamedTuple
 
 from django.db.models import Avg, Count, F, Q, Sum
@@ -93,11 +94,14 @@ def skips(campaign: Campaign) -> list[tuple[str, int, int]]:
     return [row for row in rows if any(row[1:])]
 
 
-def comparisons(campaign: Campaign) -> int:
-    """Return how many comparisons the submitted rankings give; ties give none."""
+def comparisons(campaign: Campaign, since: datetime | None = None) -> int:
+    """Return how many comparisons the rankings give that training reads; ties give none."""
+    held_out = campaign.held_out_labelers.values("pk")
     ranked = RankedCompletion.objects.filter(
         ranking__prompt__campaign=campaign, ranking__state=ClaimState.SUBMITTED
-    )
+    ).exclude(ranking__labeler__in=held_out)
+    if since is not None:
+        ranked = ranked.filter(ranking__submitted_at__gt=since)
     return ranked.filter(ranking__ranked_completions__rank__gt=F("rank")).count()
 
 

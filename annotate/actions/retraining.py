@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, Q
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -17,8 +17,6 @@ from annotate.actions.audit import record
 from annotate.errors import Refused
 from annotate.models import (
     Campaign,
-    ClaimState,
-    RankedCompletion,
     Retraining,
     RetrainingState,
     Run,
@@ -26,6 +24,7 @@ from annotate.models import (
     Stage,
     User,
 )
+from annotate.progress import comparisons
 
 UNDER_WAY = (RetrainingState.REWARD, RetrainingState.PPO)
 # Between claiming a step and starting its run there are seconds, unless the process died there.
@@ -49,7 +48,7 @@ def due(campaign: Campaign) -> Due:
     New is what was submitted since the last round began, however that round ended.
     """
     since = last_round_at(campaign)
-    new = new_comparisons(campaign, since)
+    new = comparisons(campaign, since)
     hours = (timezone.now() - (since or campaign.created_at)).total_seconds() / 3600
     wanted, hours_wanted = campaign.retrain_after_comparisons, campaign.retrain_after_hours
     is_enough = wanted is not None and new >= wanted
@@ -74,16 +73,6 @@ def last_round_at(campaign: Campaign) -> datetime | None:
     return campaign.retrainings.values_list("created_at", flat=True).first()
 
 
-def new_comparisons(campaign: Campaign, since: datetime | None) -> int:
-    """Return how many comparisons the rankings submitted since then give; ties give none."""
-    ranked = RankedCompletion.objects.filter(
-        ranking__prompt__campaign=campaign, ranking__state=ClaimState.SUBMITTED
-    )
-    if since is not None:
-        ranked = ranked.filter(ranking__submitted_at__gt=since)
-    return ranked.filter(ranking__ranked_completions__rank__gt=F("rank")).count()
-
-
 def advance() -> None:
     """Take every campaign's retraining as far as it goes now."""
     for round_ in Retraining.objects.filter(state__in=UNDER_WAY).select_related(
@@ -103,7 +92,7 @@ def start_round(campaign: Campaign, because: str, actor: User | None) -> Retrain
     try:
         with transaction.atomic():
             round_ = Retraining.objects.create(
-                campaign=campaign, due_because=because[:300], comparisons=new_comparisons(campaign, since)
+                campaign=campaign, due_because=because[:300], comparisons=comparisons(campaign, since)
             )
             record(actor, "began retraining", round_, because=because)
     except IntegrityError:

@@ -10,6 +10,7 @@ from django.utils import timezone
 from annotate.actions import retraining, runs
 from annotate.models import Campaign, Ranking, Retraining, Run, current_policy
 from tests.bridge import campaign_with, rank
+from tests.people import person
 
 FOLDER = Path("/srv/policy")
 
@@ -69,6 +70,14 @@ def test_hours_alone_make_a_round_due_once_there_is_anything_new(campaign: Campa
 def test_comparisons_count_once(campaign: Campaign) -> None:
     Retraining.objects.create(campaign=campaign, state="declined", due_because="before")
     assert retraining.due(campaign).comparisons_new == 0
+
+
+def test_held_out_labelers_make_no_round_due(campaign: Campaign) -> None:
+    lars = person("lars")
+    Ranking.objects.filter(pk=Ranking.objects.latest("pk").pk).update(labeler=lars)
+    assert retraining.due(campaign).comparisons_new == 12
+    campaign.held_out_labelers.add(lars)
+    assert retraining.due(campaign).comparisons_new == 6
 
 
 def test_a_poor_reward_model_is_declined_before_ppo(campaign: Campaign) -> None:
