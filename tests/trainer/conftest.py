@@ -115,9 +115,11 @@ def untied_engine(untied_policy: Path) -> Iterator[Engine]:
 @pytest.fixture
 def engine_at_hand(untied_engine: Engine, untied_policy: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
     """Have stages take the engine that runs already, brought to their policy, rather than start one."""
+    # What the test before brought it to is gone with that test's folder.
+    untied_engine.policy_dir = untied_policy
 
     def take(folder: Path, **_how: object) -> Engine:
-        untied_engine.policy_dir = untied_policy  # the stage before has removed what it exported
+        untied_engine.policy_dir = untied_policy  # what the stage before exported is gone too
         untied_engine.sync(folder)
         return untied_engine
 
