@@ -2,7 +2,8 @@
 
 Each statement gives (line, split, ranks) for each id of a query, in the query's order; the line has the bytes
 that json.dumps(ensure_ascii=False) gives. `OFFSET 0` keeps the planner from joining before it has the ids:
-a join of all of them would be sorted on disk before the first line came out.
+a join of all of them would be sorted on disk before the first line came out; and where it has no
+statistics yet, it may begin with a policy and read all its completions again for each ranking.
 """
 
 from string import Template
@@ -78,7 +79,8 @@ CROSS JOIN LATERAL (SELECT * FROM annotate_ranking WHERE id = chosen.id OFFSET 0
 $prompt
 CROSS JOIN LATERAL (
     SELECT
-        string_agg(concat('{"text": ', to_json(completion.text), ', "policy": ', to_json(policy.name), '}'),
+        string_agg(concat('{"text": ', to_json(completion.text), ', "policy": ', (
+                SELECT to_json(name) FROM annotate_checkpoint WHERE id = completion.policy_id), '}'),
             ', ' ORDER BY completion.place) AS completions,
         string_agg(one.rank::text, ', ' ORDER BY completion.place) AS ranks,
         CASE WHEN count(one.rating) = count(*)
@@ -86,8 +88,8 @@ CROSS JOIN LATERAL (
         CASE WHEN bool_or(one.flags <> '{}') THEN string_agg(
             replace(array_to_json(one.flags)::text, ',', ', '), ', ' ORDER BY completion.place) END AS flags
     FROM annotate_rankedcompletion AS one
-    JOIN annotate_completion AS completion ON completion.id = one.completion_id
-    JOIN annotate_checkpoint AS policy ON policy.id = completion.policy_id
+    CROSS JOIN LATERAL
+        (SELECT * FROM annotate_completion WHERE id = one.completion_id OFFSET 0) AS completion
     WHERE one.ranking_id = chosen.id
 ) AS ranked
 """,
