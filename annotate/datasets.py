@@ -6,11 +6,12 @@ the rankings of one prompt share it and differ by `labeler`, its demonstrations 
 a demonstration, a prompt's kind and use case, and how a completion was sampled.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import orjson
 from django.db import connection, transaction
+from django.db.models import QuerySet
 
 from annotate import dataset_sql
 from annotate.derived import DERIVED
@@ -77,20 +78,33 @@ def records(kind: str, chosen: Chosen) -> Iterator[Record]:
 
 
 def of_campaign(campaign: Campaign) -> Chosen:
-    """Choose all prompts that a campaign has taken in, and what has been submitted so far.
+    """Choose all prompts that a campaign has taken in, and what has been submitted so far."""
+    # Hidden from the index of labelers' states, which the planner may prefer to the prompts' while it is new.
+    return chosen(rows_of(campaign), written=f"written.state || '' = 'submitted'{_but(_held_out(campaign))}")
+
+
+def rows_of(campaign: Campaign) -> dict[str, QuerySet[Any]]:
+    """Return what of a campaign goes out, by kind of WIRE.
 
     Held-out labelers' answers are left out: they never train.
     """
     submitted = {"prompt__campaign": campaign, "state": ClaimState.SUBMITTED}
-    held_out = list(campaign.held_out_labelers.values_list("pk", flat=True))
-    querysets = {
+    held_out = _held_out(campaign)
+    return {
         "rankings": Ranking.objects.filter(**submitted).exclude(labeler__in=held_out),
         "demonstrations": Demonstration.objects.filter(**submitted).exclude(labeler__in=held_out),
         "prompts": Prompt.objects.filter(campaign=campaign).exclude(sampling=Sampling.SET_ASIDE),
     }
-    ids = {kind: rows.order_by("pk").values("id").query.sql_with_params() for kind, rows in querysets.items()}
-    # Hidden from the index of labelers' states, which the planner may prefer to the prompts' while it is new.
-    return Chosen(ids, written=f"written.state || '' = 'submitted'{_but(held_out)}")
+
+
+def chosen(rows: Mapping[str, QuerySet[Any]], written: str) -> Chosen:
+    """Choose these rows of each kind of WIRE, in the order in which they came in."""
+    ids = {kind: rows[kind].order_by("pk").values("id").query.sql_with_params() for kind in WIRE}
+    return Chosen(ids, written)
+
+
+def _held_out(campaign: Campaign) -> list[int]:
+    return list(campaign.held_out_labelers.values_list("pk", flat=True))
 
 
 def _but(labelers: list[int]) -> str:

@@ -15,12 +15,13 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
-from annotate import datasets
+from annotate import datasets, snapshot_counts
 from annotate.actions.audit import record
 from annotate.comparisons import count_comparisons
 from annotate.datasets import Chosen, Query
 from annotate.errors import Refused
 from annotate.models import Campaign, Demonstration, Prompt, Ranking, Snapshot, User
+from annotate.snapshot_query import EVERYTHING, SnapshotQuery, choose
 
 Manifest = dict[str, dict[str, Any]]
 ANSWERS = {"rankings": Ranking._meta.db_table, "demonstrations": Demonstration._meta.db_table}
@@ -33,32 +34,51 @@ FORGET_TAKEN_BACK = """
 DELETE FROM chosen_{kind} AS chosen USING {table} AS answer
 WHERE answer.id = chosen.id AND answer.frozen_at IS NULL
 """
+ANY_CHOSEN = "SELECT " + " OR ".join(f"EXISTS (TABLE chosen_{kind})" for kind in datasets.WIRE)
 
 
 @transaction.atomic
-def take_snapshot(campaign: Campaign, actor: User | None) -> Snapshot:
+def take_snapshot(campaign: Campaign, actor: User | None, query: SnapshotQuery = EVERYTHING) -> Snapshot:
     """Write what has been submitted so far; return the snapshot, an earlier one where nothing has changed.
 
     Everything read is frozen first: nobody can change a frozen answer, so what is read stays one state of
     affairs however long the writing takes, and who submits meanwhile is in the next snapshot.
+
+    Args:
+        query: which of it, and of which other campaigns besides.
+
+    Raises:
+        Invalid: the query cannot be meant.
+        Refused: nothing fits it.
     """
-    Campaign.objects.select_for_update(no_key=True).get(pk=campaign.pk)
-    if not Prompt.objects.filter(campaign=campaign).exists():
+    query.check()
+    campaigns = sorted({campaign, *query.campaigns}, key=lambda one: one.pk)
+    list(Campaign.objects.select_for_update(no_key=True).filter(pk__in=[one.pk for one in campaigns]))
+    if not Prompt.objects.filter(campaign__in=campaigns).exists():
         raise Refused(_("There is nothing to take a snapshot of: the campaign has no prompts."))
-    chosen = _freeze(datasets.of_campaign(campaign))
+    chosen = _freeze(choose(campaign, query))
+    _refuse_nothing(query)
+    counts = {kind: snapshot_counts.counts(kind) for kind in datasets.WIRE}
     with _folder_beside() as folder:
-        manifest = {kind: _write(folder / f"{kind}.jsonl", kind, chosen) for kind in datasets.WIRE}
-        sha256 = _sha256(manifest)
-        (folder / "manifest.json").write_text(json.dumps({"sha256": sha256, "files": manifest}, indent=2))
+        manifest = {
+            kind: _write(folder / f"{kind}.jsonl", kind, chosen) | counts[kind] for kind in datasets.WIRE
+        }
+        sha256 = _describe(folder, manifest, query)
         location = _put_in_place(folder, sha256)
-    snapshot, is_new = Snapshot.objects.get_or_create(
-        campaign=campaign,
-        sha256=sha256,
-        defaults={"manifest": manifest, "location": str(location), "created_by": actor},
-    )
+    about = {"manifest": manifest, "query": query.as_json(), "location": str(location), "created_by": actor}
+    snapshot, is_new = Snapshot.objects.get_or_create(campaign=campaign, sha256=sha256, defaults=about)
     if is_new:
         record(actor, "took", snapshot, sha256=sha256)
     return snapshot
+
+
+def _refuse_nothing(query: SnapshotQuery) -> None:
+    """Raise Refused where a query leaves nothing in."""
+    with connection.cursor() as cursor:
+        cursor.execute(ANY_CHOSEN)
+        (any_chosen,) = cursor.fetchone()
+    if query.as_json() and not any_chosen:
+        raise Refused(_("Nothing fits this query; leave some of it out."))
 
 
 def _freeze(chosen: Chosen) -> Chosen:
@@ -123,10 +143,22 @@ def _comparisons(counted: Counter[tuple[bytes, bytes]]) -> int:
     )
 
 
-def _sha256(manifest: Manifest) -> str:
-    """Return the hash of all files' hashes, in the form that `sha256sum` writes them."""
-    listed = "".join(f"{about['sha256']}  {kind}.jsonl\n" for kind, about in manifest.items())
-    return hashlib.sha256(listed.encode()).hexdigest()
+def _describe(folder: Path, manifest: Manifest, query: SnapshotQuery) -> str:
+    """Write the query and the manifest; return the snapshot's hash.
+
+    That is the hash of all files' hashes, in the form that `sha256sum` writes them.
+    """
+    hashes = {f"{kind}.jsonl": about["sha256"] for kind, about in manifest.items()}
+    said = query.as_json()
+    if said:
+        content = json.dumps(said, ensure_ascii=False, indent=2, sort_keys=True).encode()
+        (folder / "query.json").write_bytes(content)
+        hashes["query.json"] = hashlib.sha256(content).hexdigest()
+    listed = "".join(f"{digest}  {name}\n" for name, digest in hashes.items())
+    sha256 = hashlib.sha256(listed.encode()).hexdigest()
+    told = {"sha256": sha256, "query": said, "files": manifest}
+    (folder / "manifest.json").write_text(json.dumps(told, indent=2))
+    return sha256
 
 
 def _put_in_place(folder: Path, sha256: str) -> Path:

@@ -12,21 +12,55 @@ from annotate import access, datasets
 from annotate.actions.audit import record
 from annotate.actions.snapshots import take_snapshot
 from annotate.api.auth import ApiRequest
-from annotate.api.endpoints import JSON_LINES, Endpoint, once
+from annotate.api.endpoints import JSON_LINES, Endpoint, once, sent
 from annotate.api.shapes import username
 from annotate.judged import agreement
-from annotate.models import Scope, Snapshot
+from annotate.models import Campaign, Scope, Snapshot, Split
+from annotate.snapshot_query import SnapshotQuery
 
 JSON_LINES_TYPE = "application/x-ndjson"
+MOST_VERSIONS = 2**31 - 1
 
 
 class SnapshotShape(serializers.ModelSerializer[Snapshot]):
+    query = serializers.DictField(help_text="What it was asked for; {} is all of its campaign.")
     manifest = serializers.DictField()
     created_by = username()
 
     class Meta:
         model = Snapshot
-        fields = ("id", "campaign", "sha256", "manifest", "created_by", "created_at")
+        fields = ("id", "campaign", "sha256", "query", "manifest", "created_by", "created_at")
+
+
+class SnapshotQueryShape(serializers.Serializer[Any]):
+    """What goes in; what is left out restricts nothing."""
+
+    campaigns = serializers.PrimaryKeyRelatedField(
+        queryset=Campaign.objects.all(), many=True, required=False, help_text="Others besides this one."
+    )
+    since = serializers.DateField(
+        required=False, allow_null=True, help_text="When answers were submitted, and prompts came in."
+    )
+    until = serializers.DateField(required=False, allow_null=True, help_text="The last day.")
+    labelers = serializers.ListField(
+        child=serializers.CharField(max_length=150), required=False, help_text="Names, of whose answers."
+    )
+    splits = serializers.MultipleChoiceField(choices=Split.choices, required=False)
+    instructions = serializers.ListField(
+        child=serializers.IntegerField(min_value=1, max_value=MOST_VERSIONS),
+        required=False,
+        help_text="Versions that answers were given under.",
+    )
+    agreement = serializers.FloatField(
+        min_value=0,
+        max_value=1,
+        required=False,
+        allow_null=True,
+        help_text="Rankings only of prompts whose labelers decided at least this share of comparisons alike.",
+    )
+    keep_single = serializers.BooleanField(
+        required=False, help_text="Whether to keep rankings of prompts where no two can be compared."
+    )
 
 
 class FigureShape(serializers.Serializer[Any]):
@@ -87,12 +121,14 @@ class CampaignSnapshots(Endpoint):
         rows = access.campaign(request.user, pk).snapshots.select_related("created_by")
         return self.listed(rows, SnapshotShape)
 
-    @extend_schema(request=None, responses={201: SnapshotShape})
+    @extend_schema(request=SnapshotQueryShape, responses={201: SnapshotShape})
     @once
     def post(self, request: ApiRequest, pk: int) -> Response:
-        """Take a snapshot of what is submitted, or answer the last one if nothing has changed."""
+        """Take a snapshot of what is submitted and asked for, or answer an equal one that is there."""
         access.only_researchers(request.user)
-        taken = take_snapshot(access.campaign(request.user, pk), request.user)
+        campaign = access.campaign(request.user, pk)
+        query = SnapshotQuery(**sent(SnapshotQueryShape, request))
+        taken = take_snapshot(campaign, request.user, query)
         return Response(SnapshotShape(taken).data, status.HTTP_201_CREATED)
 
 

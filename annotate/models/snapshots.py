@@ -11,7 +11,9 @@ class Snapshot(models.Model):
 
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="snapshots")
     sha256 = models.CharField(max_length=64)
-    # {"rankings": {"rows", "sha256", "bytes", "comparisons"}, ...}, one entry a file
+    # What it was asked for, by name; {} is all of its campaign.
+    query = models.JSONField(default=dict)
+    # {"rankings": {"rows", "sha256", "bytes", "splits", "sources", "labelers", ...}, ...}, one entry a file
     manifest = models.JSONField()
     location = models.CharField(max_length=500)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
@@ -25,3 +27,11 @@ class Snapshot(models.Model):
 
     def __str__(self) -> str:
         return self.sha256[:12]
+
+    @property
+    def asked(self) -> list[tuple[str, str]]:
+        """Return its query as names and texts."""
+        return [
+            (name, ", ".join(map(str, value)) if isinstance(value, list) else str(value))
+            for name, value in self.query.items()
+        ]

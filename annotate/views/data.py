@@ -15,7 +15,7 @@ from annotate.access import SignedInRequest, for_admins, for_researchers
 from annotate.actions.audit import record
 from annotate.actions.imports import import_file
 from annotate.actions.snapshots import take_snapshot
-from annotate.admin_forms import ImportForm
+from annotate.admin_forms import ImportForm, SnapshotForm
 from annotate.errors import Invalid
 from annotate.models import Campaign
 from annotate.progress import progress
@@ -31,7 +31,7 @@ IMPORTED = gettext_noop(
 @for_researchers
 def data(request: SignedInRequest, pk: int) -> HttpResponse:
     campaign = access.campaign(request.user, pk)
-    return render(request, "data/data.html", {"form": ImportForm(), **context_of(campaign)})
+    return render(request, "data/data.html", context_of(campaign))
 
 
 @require_GET
@@ -67,15 +67,23 @@ def upload(request: SignedInRequest, pk: int) -> HttpResponse:
             for problem in done.problems[:SHOWN_PROBLEMS]:
                 messages.warning(request, problem)
             return redirect("campaign-data", pk)
-    return render(request, "data/data.html", {"form": form, **context_of(campaign)}, status=422)
+    return render(request, "data/data.html", context_of(campaign, form=form), status=422)
 
 
 @require_POST
 @for_researchers
 def snapshot_now(request: SignedInRequest, pk: int) -> HttpResponse:
-    taken = take_snapshot(access.campaign(request.user, pk), request.user)
-    messages.success(request, _("The campaign as it is now is snapshot %(hash)s.") % {"hash": taken})
-    return redirect("snapshot", taken.pk)
+    campaign = access.campaign(request.user, pk)
+    form = SnapshotForm(campaign, request.POST)
+    if form.is_valid():
+        try:
+            taken = take_snapshot(campaign, request.user, form.asked())
+        except Invalid as error:
+            form.add_error(None, str(error))
+        else:
+            messages.success(request, _("What was asked for is snapshot %(hash)s.") % {"hash": taken})
+            return redirect("snapshot", taken.pk)
+    return render(request, "data/data.html", context_of(campaign, query=form), status=422)
 
 
 @require_GET
@@ -86,8 +94,12 @@ def snapshot(request: SignedInRequest, pk: int) -> HttpResponse:
     return render(request, "data/snapshot.html", context)
 
 
-def context_of(campaign: Campaign) -> dict[str, object]:
+def context_of(
+    campaign: Campaign, *, form: ImportForm | None = None, query: SnapshotForm | None = None
+) -> dict[str, object]:
     return {
+        "form": form or ImportForm(),
+        "query": query or SnapshotForm(campaign),
         "campaign": campaign,
         "progress": progress(campaign),
         "snapshots": campaign.snapshots.select_related("created_by")[:50],
