@@ -4,19 +4,26 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+import orjson
 from django.contrib.postgres.aggregates import ArrayAgg
 from django.db.models import Max
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from annotate import sql
 from annotate.actions.bulk import copy_in, next_keys
 from annotate.actions.imported_names import Names
-from annotate.actions.imported_prompts import KnownPrompt, KnownRanking, is_from
+from annotate.actions.imported_prompts import KnownPrompt, KnownRanking
 from annotate.errors import Invalid
 from annotate.models import ClaimState, Demonstration, RankedCompletion, Ranking
 from annotate.wire import Row
 
 ABOUT = ("prompt_id", "source_id", "state", "slot", "submitted_at")
+_FIND_RANKINGS = """
+SELECT wanted.id, (SELECT json_agg(json_build_array(id, labeler_id, state, slot, created_at >= %(began_at)s)
+    ORDER BY id)::text FROM annotate_ranking WHERE prompt_id = wanted.id)
+FROM unnest(%(prompts)s::bigint[]) AS wanted (id)
+"""
 
 
 class NewRanking(NamedTuple):
@@ -32,14 +39,15 @@ class NewDemonstration(NamedTuple):
     slot: int
 
 
-def find_rankings(prompts: dict[int, KnownPrompt]) -> None:
+def find_rankings(prompts: dict[int, KnownPrompt], began_at: datetime) -> None:
     """Fill in the rankings of prompts that are here, and the first slots after them."""
-    rows = Ranking.objects.filter(prompt__in=prompts).order_by("pk")
-    columns = ("prompt_id", "labeler_id", "pk", "state", "created_at")
-    for prompt, labeler, pk, state, created_at in rows.values_list(*columns):
-        prompts[prompt].rankings[labeler] = KnownRanking(pk, state, created_at)
-    for prompt, slot in _last_slots(Ranking, prompts):
-        prompts[prompt].next_ranking_slot = slot + 1
+    (found,) = sql.run(_FIND_RANKINGS, {"prompts": list(prompts), "began_at": began_at})
+    for prompt, rankings in found.rows:
+        known = prompts[prompt]
+        for pk, labeler, state, slot, is_from_this_file in orjson.loads(rankings or "[]"):
+            known.rankings[labeler] = KnownRanking(pk, state, is_from_this_file)
+            if slot is not None:
+                known.next_ranking_slot = max(known.next_ranking_slot, slot + 1)
 
 
 def find_demonstrations(prompts: dict[int, KnownPrompt]) -> None:
@@ -47,15 +55,16 @@ def find_demonstrations(prompts: dict[int, KnownPrompt]) -> None:
     rows = Demonstration.objects.filter(prompt__in=prompts, state=ClaimState.SUBMITTED).order_by("-pk")
     for prompt, text, created_at in rows.values_list("prompt_id", "text", "created_at"):
         prompts[prompt].demonstrations[text] = created_at
-    for prompt, slot in _last_slots(Demonstration, prompts):
+    held = Demonstration.objects.filter(prompt__in=prompts, slot__isnull=False).order_by()
+    for prompt, slot in held.values_list("prompt").annotate(last=Max("slot")):
         prompts[prompt].next_demonstration_slot = slot + 1
 
 
-def _last_slots(
-    answers: type[Ranking] | type[Demonstration], prompts: Iterable[int]
-) -> Iterable[tuple[int, int]]:
-    held = answers.objects.filter(prompt__in=prompts, slot__isnull=False)
-    return held.order_by().values_list("prompt").annotate(last=Max("slot"))
+def judged_again(prompts: dict[str, KnownPrompt], rows: Sequence[Row], names: Names) -> list[KnownRanking]:
+    """Return the rankings that are here by the same labelers as the rows'."""
+    labeled = [(prompts[row.id], row.labeler) for row in rows if row.id in prompts]
+    found = (prompt.rankings.get(names.users[name].pk if name else None) for prompt, name in labeled)
+    return [one for one in found if one is not None]
 
 
 def ranks_of(rankings: Iterable[KnownRanking]) -> dict[int, list[int | None]]:
@@ -65,11 +74,9 @@ def ranks_of(rankings: Iterable[KnownRanking]) -> dict[int, list[int | None]]:
     return dict(ranked.values_list("ranking").annotate(ranks=ranks))
 
 
-def check_ranking(
-    row: Row, ranking: KnownRanking | None, ranks: dict[int, list[int | None]], began_at: datetime
-) -> None:
+def check_ranking(row: Row, ranking: KnownRanking | None, ranks: dict[int, list[int | None]]) -> None:
     """Raise Invalid when the ranking contradicts the row, or comes from an earlier line of the file."""
-    if ranking is None or is_from(began_at, ranking.created_at):
+    if ranking is None or ranking.is_from_this_file:
         refuse_repeat(row)
         return
     words = {"id": row.id, "labeler": row.labeler or _("nobody named")}

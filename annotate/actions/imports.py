@@ -19,7 +19,7 @@ from django.db.models import Max
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from annotate.actions import imported_answers, imported_names, imported_prompts
+from annotate.actions import imported_answers, imported_names, imported_prompts, imported_slots
 from annotate.actions.audit import record
 from annotate.actions.campaigns import create_campaign
 from annotate.actions.imported_answers import NewDemonstration, NewRanking
@@ -128,10 +128,11 @@ def import_file(
         _plan_by_index()
         job = _begin(kind, campaign, sample, keep_good)
         size = 0
-        for batch in _ahead(_batches(_rows(job, file))):
-            _add(job, batch)
-            size += sum(row.size for row in batch)
-            on_progress(job.done.rows, size)
+        with imported_slots.counted_at_the_end(campaign):
+            for batch in _ahead(_batches(_rows(job, file))):
+                _add(job, batch)
+                size += sum(row.size for row in batch)
+                on_progress(job.done.rows, size)
         _conclude(job, actor)
     return job.done
 
@@ -253,11 +254,11 @@ def _find(job: Import, rows: list[Row]) -> Batch:
     prompts = imported_prompts.find_prompts(job.campaign, rows)
     here = {prompt.pk: prompt for prompt in prompts.values()}
     ranks: dict[int, list[int | None]] = {}
+    imported_prompts.lock_slots(here, job.began_at)
     if here and job.kind == "rankings":
         imported_prompts.find_completions(here)
-        imported_answers.find_rankings(here)
-        rankings = [one for prompt in here.values() for one in prompt.rankings.values() if one is not None]
-        ranks = imported_answers.ranks_of(rankings)
+        imported_answers.find_rankings(here, job.began_at)
+        ranks = imported_answers.ranks_of(imported_answers.judged_again(prompts, rows, job.names))
     if here and any(row.demonstration for row in rows):
         imported_answers.find_demonstrations(here)
     return Batch(prompts, ranks)
@@ -290,7 +291,7 @@ def _plan_ranking(job: Import, batch: Batch, row: Row, prompt: KnownPrompt) -> N
     imported_prompts.check_completions(row, prompt)
     labeler = job.names.users[row.labeler].pk if row.labeler else None
     if labeler in prompt.rankings:
-        imported_answers.check_ranking(row, prompt.rankings[labeler], batch.ranks, job.began_at)
+        imported_answers.check_ranking(row, prompt.rankings[labeler], batch.ranks)
         return
     prompt.completions = prompt.completions or [KnownCompletion(*each) for each in row.completions]
     prompt.rankings[labeler] = None

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.utils import timezone
 
 from annotate.actions.imports import import_by_name, import_file
 from annotate.errors import Invalid
@@ -76,6 +77,19 @@ def test_rankings_join_a_prompt_that_came_before(campaign: Campaign) -> None:
     bring(campaign, "rankings", RANKING)
     assert Prompt.objects.get().sampling == Sampling.SAMPLED
     assert Prompt.objects.get().completions.count() == 2
+
+
+def test_slots_are_counted_whether_files_or_labelers_fill_them(campaign: Campaign, lena: User) -> None:
+    for labelers in (["w1"], ["w1", "w2", "w3"]):
+        bring(
+            campaign, "rankings", *(RANKING | {"labeler": each, "demonstration": "So."} for each in labelers)
+        )
+        prompt = Prompt.objects.get()
+        assert (prompt.rankings_held, prompt.demonstrations_held) == (len(labelers), 1)
+    # Where an import is over, the triggers count again.
+    Ranking.objects.create(prompt=prompt, labeler=lena, slot=3, lease_until=timezone.now())
+    prompt.refresh_from_db()
+    assert prompt.rankings_held == 4
 
 
 def test_prompts_are_sampled_by_default_where_there_is_a_policy(campaign: Campaign, ada: User) -> None:
