@@ -37,6 +37,6 @@ def counted_at_the_end(campaign: Campaign) -> Iterator[None]:
 
 
 def _set_triggers(*, count: bool) -> None:
-    """Migration 0012's triggers ask for this; a rollback takes it back too."""
+    """Migration 0013's triggers ask for this; a rollback takes it back too."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config('podium.slots_wait', %s, true)", ["" if count else "yes"])

@@ -17,7 +17,7 @@ def for_both(when):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('annotate', '0011_source_ids_first'),
+        ('annotate', '0012_snapshot_queries'),
     ]
 
     operations = [
