@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Concatenate, Generic, NamedTuple, ParamSpec, TypeVar
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django_htmx.middleware import HtmxDetails
@@ -49,11 +49,14 @@ class LookedAt(NamedTuple, Generic[C]):
     may_go_on: bool
 
 
+# In the model's own order, which from_db asks for.
+CAMPAIGN = ("id", "name", "labelers_per_prompt", "is_open", "category_qualifications", "lease_minutes")
 # On the way to every item, and as a query to be built it would be a tenth of its cost.
 LOOKED_AT = """
 SELECT claim.id, claim.prompt_id, claim.state, claim.lease_until,
-    campaign.id, campaign.name, labelers_per_prompt, is_open, lease_minutes,
-    is_open AND EXISTS (SELECT FROM {labelers} WHERE campaign_id = campaign.id AND user_id = %(user)s)
+    campaign.id, campaign.name, labelers_per_prompt, is_open, category_qualifications, lease_minutes,
+    is_open AND (qualification = '' OR qualification = ANY (%(qualifications)s::text[]))
+        AND EXISTS (SELECT FROM {labelers} WHERE campaign_id = campaign.id AND user_id = %(user)s)
 FROM {claims} AS claim
 JOIN annotate_prompt AS prompt ON prompt.id = claim.prompt_id
 JOIN annotate_campaign AS campaign ON campaign.id = prompt.campaign_id
@@ -78,8 +81,9 @@ def campaign(user: User, pk: int) -> Campaign:
 
 
 def labeling_campaigns(user: User) -> QuerySet[Campaign]:
-    """Return the campaigns in which this person may label now: a member's, and open."""
-    return Campaign.objects.filter(labelers=user, is_open=True)
+    """Return the campaigns in which this person may label now: a qualified member's, and open."""
+    is_qualified = Q(qualification__in=["", *user.qualifications])
+    return Campaign.objects.filter(is_qualified, labelers=user, is_open=True)
 
 
 def labeling_campaign(user: User, pk: int) -> Campaign:
@@ -133,14 +137,14 @@ def demonstration(user: User, pk: int) -> Demonstration:
 def looked_at(kind: type[C], user: User, pk: int) -> LookedAt[C]:
     """Return a claim of this person's own, with what claiming the next one asks of its campaign."""
     names = {"claims": kind._meta.db_table, "labelers": Campaign.labelers.through._meta.db_table}
-    row = sql.one(LOOKED_AT.format(**names), {"claim": pk, "user": user.pk})
+    values = {"claim": pk, "user": user.pk, "qualifications": user.qualifications}
+    row = sql.one(LOOKED_AT.format(**names), values)
     if row is None:
         raise Http404
     claim = kind.from_db(None, ("id", "prompt_id", "state", "lease_until"), row[:4])
     claim.prompt = Prompt.from_db(None, ("id", "campaign_id"), (row[1], row[4]))
-    campaign = ("id", "name", "labelers_per_prompt", "is_open", "lease_minutes")
-    claim.prompt.campaign = Campaign.from_db(None, campaign, row[4:9])
-    return LookedAt(claim, row[9])
+    claim.prompt.campaign = Campaign.from_db(None, CAMPAIGN, row[4:-1])
+    return LookedAt(claim, row[-1])
 
 
 def suggestion(user: User, pk: int) -> Suggestion:

@@ -24,6 +24,8 @@ CampaignForm = modelform_factory(
         "prompts_per_author",
         "mask_personal_data",
         "use_cases",
+        "qualification",
+        "category_qualifications",
         "is_open",
     ],
 )
@@ -83,6 +85,34 @@ class InviteForm(forms.Form):
 
 class RoleForm(forms.Form):
     role = forms.ChoiceField(label=_("Role"), choices=Role.choices)
+
+
+class ListField(forms.CharField):
+    """A few names with commas between them; none is an empty list."""
+
+    def prepare_value(self, value: object) -> object:
+        return ", ".join(value) if isinstance(value, list) else value
+
+    def clean(self, value: str) -> list[str]:
+        return list(dict.fromkeys(each.strip() for each in super().clean(value).split(",") if each.strip()))
+
+
+class LanguagesForm(forms.Form):
+    languages = ListField(
+        label=_("Languages to read"),
+        help_text=_("Codes with commas between them, as prompts have them: en, zh. Empty: any language."),
+        max_length=400,
+        required=False,
+    )
+
+
+class WorkForm(LanguagesForm):
+    qualifications = ListField(
+        label=_("Qualifications"),
+        help_text=_("Names with commas between them; campaigns ask for them in their settings."),
+        max_length=1000,
+        required=False,
+    )
 
 
 class PasswordForm(forms.Form):

@@ -4,8 +4,6 @@ from functools import cache
 
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-UNKNOWN = "und"
-"""ISO 639's word for a language that nobody can tell."""
 SURE = 0.3
 """Below this the model guesses: "hello!" is Breton with 0.06, a German sentence German with 0.98."""
 READ = 400
@@ -17,7 +15,7 @@ def identifier() -> LanguageIdentifier:
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
 
 
-def language_of(text: str) -> str:
-    """Return the code of a text's language as the paper found it (langid, appendix A.4), or UNKNOWN."""
+def language_of(text: str) -> str | None:
+    """Return the code of a text's language as the paper found it (langid, appendix A.4); None for a guess."""
     code, share = identifier().classify(text[:READ])
-    return code if share >= SURE and code != "zxx" else UNKNOWN
+    return code if share >= SURE and code != "zxx" else None

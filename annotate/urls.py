@@ -120,6 +120,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ),
     # People
     path("account", people.own_password, name="account"),
+    path("account/languages", people.change_languages, name="own-languages"),
     path("account/tokens", tokens.own_tokens, name="own-tokens"),
     path("tokens", tokens.all_tokens, name="tokens"),
     path("tokens/<int:pk>/revoke", tokens.revoke, name="token-revoke"),
@@ -127,6 +128,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("people/new", people.invite, name="person-invite"),
     path("people/<int:pk>", people.person_page, name="person"),
     path("people/<int:pk>/role", people.change_role, name="person-role"),
+    path("people/<int:pk>/work", people.change_work, name="person-work"),
     path("people/<int:pk>/password", people.reset_password, name="person-password"),
     path("people/<int:pk>/deactivate", people.deactivate, name="person-deactivate"),
     path("people/<int:pk>/reactivate", people.reactivate, name="person-reactivate"),

@@ -26,6 +26,8 @@ class CampaignSettings(TypedDict, total=False):
     is_open: bool
     is_rehearsal: bool
     use_cases: str
+    qualification: str
+    category_qualifications: str
     lease_minutes: int
     longest_prompt: int
     duplicate_prefix: int | None

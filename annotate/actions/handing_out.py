@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any, TypeVar, cast
 
 from annotate import sql
-from annotate.models import Campaign, Demonstration, Prompt, Ranking, User
+from annotate.models import UNKNOWN_LANGUAGE, Campaign, Demonstration, Prompt, Ranking, User
 
 C = TypeVar("C", Ranking, Demonstration)
 
@@ -18,12 +18,19 @@ READY = {Ranking: "AND prompt.sampling = 'sampled'", Demonstration: "AND prompt.
 # Prompts that others wrote come first.
 WHOSE = ("prompt.author_id IS DISTINCT FROM %(labeler)s", "prompt.author_id = %(labeler)s")
 
-# A prompt is open to a labeler while it has a free slot and no claim or answer of theirs yet.
-OPEN = """
-SELECT prompt.id FROM annotate_prompt AS prompt
-WHERE prompt.campaign_id = %(campaign)s AND prompt.{held} < %(slots)s {ready} AND NOT EXISTS
-    (SELECT FROM {claims} AS own WHERE own.prompt_id = prompt.id AND own.labeler_id = %(labeler)s)
+# What a labeler is not given: what they do not read (a prompt without a language waits for beat to name it),
+# and what asks for a qualification that they lack.
+FIT = """
+(%(languages)s::text[] IS NULL OR prompt.language = ANY (%(languages)s))
+AND prompt.category <> ALL (%(closed)s::text[])
 """
+
+# A prompt is open to a labeler while it has a free slot and no claim or answer of theirs yet.
+OPEN = f"""
+SELECT prompt.id FROM annotate_prompt AS prompt
+WHERE prompt.campaign_id = %(campaign)s AND prompt.{{held}} < %(slots)s {{ready}} AND {FIT} AND NOT EXISTS
+    (SELECT FROM {{claims}} AS own WHERE own.prompt_id = prompt.id AND own.labeler_id = %(labeler)s)
+"""  # noqa: S608 - constants
 # What they can go on with: what they hold, and what lapsed while a slot is free.
 BEGUN = """
 SELECT own.prompt_id FROM {claims} AS own JOIN annotate_prompt AS prompt ON prompt.id = own.prompt_id
@@ -154,5 +161,7 @@ def _values(kind: type[C], campaign: Campaign, labeler: User) -> dict[str, Any]:
         "labeler": labeler.pk,
         "slots": slots(kind, campaign),
         "minutes": campaign.lease_minutes,
+        "languages": [*labeler.languages, UNKNOWN_LANGUAGE] if labeler.languages else None,
+        "closed": campaign.closed_categories(labeler.qualifications),
         "besides": 0,
     }

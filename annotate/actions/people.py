@@ -1,6 +1,8 @@
 """Writing people: inviting them, their roles and passwords, and what they chose for themselves."""
 
+import re
 import secrets
+from collections.abc import Sequence
 
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
@@ -10,6 +12,10 @@ from django.utils.translation import gettext as _
 from annotate.actions.audit import record
 from annotate.errors import Invalid, Refused
 from annotate.models import Role, User
+
+LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8}){0,2}")
+LONGEST_QUALIFICATION = 50
+"""Characters: what the row keeps."""
 
 
 def new_password() -> str:
@@ -49,12 +55,46 @@ def change_role(person: User, role: str, actor: User) -> None:
 
 
 @transaction.atomic
-def change_person(person: User, actor: User, role: str | None = None, is_active: bool | None = None) -> None:
-    """Change a person's role, and whether they may sign in, where either is said and is another."""
+def change_person(
+    person: User, actor: User, role: str | None = None, is_active: bool | None = None, **work: Sequence[str]
+) -> None:
+    """Change a person's role, whether they may sign in, and what they work on, where it is said."""
+    change_work(person, actor, **work)
     if role is not None and role != person.role:
         change_role(person, role, actor)
     if is_active is not None and is_active != person.is_active:
         (reactivate if is_active else deactivate)(person, actor)
+
+
+def change_work(
+    person: User,
+    actor: User,
+    languages: Sequence[str] | None = None,
+    qualifications: Sequence[str] | None = None,
+) -> None:
+    """Change which languages a person reads and what they are qualified for, where either is said.
+
+    Raises:
+        Invalid: a language is not a code, or a qualification is too long.
+    """
+    before = {"languages": person.languages, "qualifications": person.qualifications}
+    said = {"languages": languages, "qualifications": qualifications}
+    changed = {name: list(now) for name, now in said.items() if now is not None and list(now) != before[name]}
+    for language in changed.get("languages", []):
+        if not LANGUAGE.fullmatch(language):
+            raise Invalid(
+                _("Languages: “%(code)s” is not a code such as en or zh.") % {"code": language[:80]}
+            )
+    for name in changed.get("qualifications", []):
+        if not 0 < len(name) <= LONGEST_QUALIFICATION:
+            words = {"name": name[:80], "limit": LONGEST_QUALIFICATION}
+            raise Invalid(_("Qualifications: “%(name)s” needs 1 to %(limit)d characters.") % words)
+    if changed:
+        for field, value in changed.items():
+            setattr(person, field, value)
+        with transaction.atomic():
+            person.save(update_fields=list(changed))
+            record(actor, "changed work", person, **changed)
 
 
 def deactivate(person: User, actor: User) -> None:

@@ -24,6 +24,8 @@ class CampaignShape(serializers.ModelSerializer[Campaign]):
             "labelers_per_prompt",
             "is_open",
             "use_cases",
+            "qualification",
+            "category_qualifications",
             "lease_minutes",
             "longest_prompt",
             "duplicate_prefix",

@@ -19,7 +19,7 @@ class PersonShape(serializers.ModelSerializer[User]):
 
     class Meta:
         model = User
-        fields = ("id", "username", "role", "is_active", "last_login")
+        fields = ("id", "username", "role", "is_active", "languages", "qualifications", "last_login")
 
 
 class NewPersonShape(serializers.Serializer[Any]):
@@ -30,6 +30,15 @@ class NewPersonShape(serializers.Serializer[Any]):
 class ChangedPersonShape(serializers.Serializer[Any]):
     role = serializers.ChoiceField(choices=Role.choices, required=False)
     is_active = serializers.BooleanField(required=False)
+    languages = serializers.ListField(
+        child=serializers.CharField(max_length=20),
+        max_length=50,
+        required=False,
+        help_text="Codes of the languages that they read; none means any.",
+    )
+    qualifications = serializers.ListField(
+        child=serializers.CharField(max_length=50), max_length=50, required=False
+    )
 
 
 class PasswordShape(serializers.Serializer[Any]):
@@ -80,7 +89,7 @@ class OnePerson(Endpoint):
 
     @extend_schema(request=ChangedPersonShape, responses=PersonShape)
     def patch(self, request: ApiRequest, pk: int) -> Response:
-        """Change a person's role, shut them out, or let them in again. Admins."""
+        """Change a person's role or what they work on, shut them out, or let them in again. Admins."""
         person = access.person(request.user, pk)
         people.change_person(person, request.user, **sent(ChangedPersonShape, request))
         return Response(PersonShape(access.person(request.user, pk)).data)

@@ -16,7 +16,7 @@ from annotate.models.dialogues import (
 from annotate.models.intake import IntakeDecision, Rule
 from annotate.models.notices import Notice
 from annotate.models.people import Role, Split, User
-from annotate.models.prompts import Kind, Prompt, PromptFlag, Sampling, Source
+from annotate.models.prompts import UNKNOWN_LANGUAGE, Kind, Prompt, PromptFlag, Sampling, Source
 from annotate.models.rankings import LETTERS, Flag, RankedCompletion, Ranking
 from annotate.models.revisions import Revision
 from annotate.models.runs import (
@@ -36,6 +36,7 @@ from annotate.models.webhooks import Delivery, DeliveryState, Event, Webhook
 __all__ = [
     "ApiToken",
     "LETTERS",
+    "UNKNOWN_LANGUAGE",
     "AuditEntry",
     "Campaign",
     "Checkpoint",

@@ -12,6 +12,7 @@ WORDS = {
     "changed members": _("changed the members of"),
     "changed password": _("changed the password of"),
     "changed role": _("changed the role of"),
+    "changed work": _("changed the work of"),
     "created": _("created"),
     "deactivated": _("deactivated"),
     "downloaded": _("downloaded"),

@@ -1,5 +1,7 @@
 """Campaigns: one labeling effort each, and its instructions, which have versions."""
 
+from collections.abc import Collection
+
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -36,6 +38,21 @@ class Campaign(models.Model):
         blank=True,
         default="",
         help_text=_("One a line, vague enough to name no customer. Empty: labelers name their own."),
+    )
+    qualification = models.CharField(
+        _("qualification that its labelers need"),
+        max_length=50,
+        blank=True,
+        default="",
+        help_text=_("Members without it get no work here. Empty: none is needed."),
+    )
+    category_qualifications = models.TextField(
+        _("qualifications that categories of prompts need"),
+        blank=True,
+        default="",
+        help_text=_(
+            "One a line, as “summarization: medicine”: only who has the second is given prompts of the first."
+        ),
     )
     lease_minutes = models.PositiveSmallIntegerField(
         _("claim length in minutes"), default=60, validators=[MinValueValidator(1), MaxValueValidator(2880)]
@@ -118,6 +135,16 @@ class Campaign(models.Model):
         if any(len(each) > LONGEST_USE_CASE for each in self.listed_use_cases):
             message = _("Each use case is a line of at most %(limit)d characters.")
             raise ValidationError({"use_cases": message % {"limit": LONGEST_USE_CASE}})
+        for line in self.category_qualifications.splitlines():
+            category, _colon, qualification = line.partition(":")
+            if line.strip() and not (category.strip() and qualification.strip()):
+                message = _("“%(line)s”: write a category, a colon and a qualification.")
+                raise ValidationError({"category_qualifications": message % {"line": line[:80]}})
+
+    def closed_categories(self, qualifications: Collection[str]) -> list[str]:
+        """Return the categories whose prompts ask for a qualification that is none of these."""
+        asked = (line.partition(":") for line in self.category_qualifications.splitlines() if line.strip())
+        return [category.strip() for category, _colon, name in asked if name.strip() not in qualifications]
 
     @property
     def listed_use_cases(self) -> list[str]:

@@ -1,6 +1,7 @@
 """People: who signs in, and who wrote or judged what came in from a file."""
 
 from django.contrib.auth.models import AbstractUser
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -25,6 +26,10 @@ class User(AbstractUser):
     role = models.CharField(_("role"), max_length=20, choices=Role.choices, default=Role.LABELER)
     # The split belongs to the author: all prompts of one person stand on one side (paper, section 3.2).
     split = models.CharField(_("split"), max_length=5, choices=Split.choices, blank=True, default="")
+    # The codes of the languages they read, as prompts have them; none means any.
+    languages = ArrayField(models.CharField(max_length=20), default=list, blank=True)
+    # Names that admins give, which campaigns and categories of prompts may ask for.
+    qualifications = ArrayField(models.CharField(max_length=50), default=list, blank=True)
     theme = models.CharField(
         _("theme"),
         max_length=5,

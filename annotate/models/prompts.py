@@ -9,6 +9,9 @@ from django.utils.translation import gettext_lazy as _
 from annotate.models.campaigns import Campaign
 from annotate.models.people import Split
 
+UNKNOWN_LANGUAGE = "und"
+"""ISO 639's word for a language that nobody can tell."""
+
 
 class Kind(models.TextChoices):
     """The paper's three kinds of labeler-written prompts (A.1), and dialogues; an imported one is plain."""
@@ -104,11 +107,14 @@ class Prompt(models.Model):
         indexes = [
             models.Index(fields=["campaign", "id"], condition=Q(sampling="queued"), name="prompt_queued"),
             models.Index(
-                fields=["campaign", "rankings_held", "id"],
+                # The language, last, is looked at on the way: past prompts that a labeler cannot read.
+                fields=["campaign", "rankings_held", "id", "language"],
                 condition=Q(sampling="sampled"),
                 name="prompt_to_rank",
             ),
-            models.Index(fields=["campaign", "demonstrations_held", "id"], name="prompt_to_demonstrate"),
+            models.Index(
+                fields=["campaign", "demonstrations_held", "id", "language"], name="prompt_to_demonstrate"
+            ),
             models.Index(fields=["campaign", "prefix_hash"], name="prompt_beginning"),
             models.Index(
                 fields=["campaign", "author"],

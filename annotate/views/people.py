@@ -3,6 +3,7 @@
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
 from django.core.paginator import Paginator
+from django.forms import model_to_dict
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -13,7 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from annotate import access
 from annotate.access import SignedInRequest, for_admins
 from annotate.actions import people
-from annotate.admin_forms import InviteForm, PasswordForm, RoleForm
+from annotate.admin_forms import InviteForm, LanguagesForm, PasswordForm, RoleForm, WorkForm
 from annotate.errors import Invalid
 from annotate.models import AuditEntry, User
 
@@ -48,14 +49,36 @@ def invite(request: SignedInRequest) -> HttpResponse:
 @require_GET
 @for_admins
 def person_page(request: SignedInRequest, pk: int) -> HttpResponse:
-    person = access.person(request.user, pk)
+    return shown(request, access.person(request.user, pk))
+
+
+def shown(request: SignedInRequest, person: User, work_form: WorkForm | None = None) -> HttpResponse:
+    pk = person.pk
     context = {
         "person": person,
         "form": RoleForm(initial={"role": person.role}),
+        "work_form": work_form or WorkForm(initial=model_to_dict(person, ["languages", "qualifications"])),
         "did": AuditEntry.objects.filter(actor=person)[:20],
         "happened": AuditEntry.objects.filter(noun="user", noun_id=pk).select_related("actor")[:20],
     }
-    return render(request, "people/person.html", context)
+    return render(request, "people/person.html", context, status=422 if work_form else 200)
+
+
+@require_POST
+@for_admins
+def change_work(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Change which languages a person reads and what they are qualified for."""
+    person = access.person(request.user, pk)
+    form = WorkForm(request.POST)
+    if form.is_valid():
+        try:
+            people.change_work(person, request.user, **form.cleaned_data)
+        except Invalid as error:
+            form.add_error(None, str(error))
+        else:
+            messages.success(request, _("What they work on is saved."))
+            return redirect("person", pk)
+    return shown(request, person, form)
 
 
 @require_POST
@@ -106,4 +129,29 @@ def own_password(request: SignedInRequest) -> HttpResponse:
             update_session_auth_hash(request, request.user)
             messages.success(request, _("Your password is changed."))
             return redirect("home")
-    return render(request, "people/own_password.html", {"form": form}, status=422 if form.errors else 200)
+    return account(request, form, own_languages(request.user))
+
+
+def own_languages(person: User) -> LanguagesForm:
+    return LanguagesForm(initial={"languages": person.languages})
+
+
+@require_POST
+def change_languages(request: SignedInRequest) -> HttpResponse:
+    """Let anyone say which languages they read."""
+    form = LanguagesForm(request.POST)
+    if form.is_valid():
+        try:
+            people.change_work(request.user, request.user, **form.cleaned_data)
+        except Invalid as error:
+            form.add_error("languages", str(error))
+        else:
+            messages.success(request, _("Your languages are saved."))
+            return redirect("account")
+    return account(request, PasswordForm(), form)
+
+
+def account(request: SignedInRequest, form: PasswordForm, languages: LanguagesForm) -> HttpResponse:
+    status = 422 if form.errors or languages.errors else 200
+    context = {"form": form, "languages_form": languages}
+    return render(request, "people/own_password.html", context, status=status)

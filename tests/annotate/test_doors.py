@@ -57,7 +57,7 @@ DOORS = {
     ("GET POST", "everyone"): "/sign-in",
     ("GET", "people"): "/ /prompts /api/docs /api/token /api/campaigns",
     ("GET POST", "people"): "/account /account/tokens",
-    ("POST", "people"): "/sign-out /theme",
+    ("POST", "people"): "/sign-out /theme /account/languages",
     ("GET", "owner and research"): """
         /prompts/# /dialogues/# /dialogues/#/turns/# /api/prompts/# /api/prompts/#/completions""",
     ("POST", "owner and research"): "/prompts/#/retry",
@@ -105,8 +105,8 @@ DOORS = {
         /api/campaigns/#/exports/kind /api/snapshots/#/files/kind""",
     ("GET POST", "admins"): "/people/new /campaigns/#/webhooks",
     ("POST", "admins"): """
-        /campaigns/#/data/import /people/#/role /people/#/password /people/#/deactivate /people/#/reactivate
-        /webhooks/#/remove /deliveries/#/redeliver /intake/#/reverse /intake/#/uphold
+        /campaigns/#/data/import /people/#/role /people/#/work /people/#/password /people/#/deactivate
+        /people/#/reactivate /webhooks/#/remove /deliveries/#/redeliver /intake/#/reverse /intake/#/uphold
         /api/people /api/people/#/password""",
     ("PATCH", "admins"): "/api/people/#",
 }
