@@ -19,6 +19,7 @@ CampaignForm = modelform_factory(
         "max_completion_tokens",
         "temperature",
         "lease_minutes",
+        "review_below",
         "longest_prompt",
         "duplicate_prefix",
         "prompts_per_author",
@@ -195,6 +196,11 @@ class SnapshotForm(forms.Form):
         label=_("Also where no two labelers can be compared"),
         required=False,
         help_text=_("A prompt with one ranking has no agreement: without this its ranking is left out."),
+    )
+    only_reviews = forms.BooleanField(
+        label=_("Of reviewed prompts the review alone"),
+        required=False,
+        help_text=_("Else a review stands beside the rankings that it looked at."),
     )
     labelers = Names(
         label=_("Whose answers"),

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import orjson
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from annotate import dataset_sql
 from annotate.derived import DERIVED
@@ -77,10 +77,23 @@ def records(kind: str, chosen: Chosen) -> Iterator[Record]:
                 yield Record(line + b"\n", split, ranks)
 
 
-def of_campaign(campaign: Campaign) -> Chosen:
-    """Choose all prompts that a campaign has taken in, and what has been submitted so far."""
+def of_campaign(campaign: Campaign, *, only_reviews: bool = False) -> Chosen:
+    """Choose all prompts that a campaign has taken in, and what has been submitted so far.
+
+    Args:
+        only_reviews: as in `decided`; else reviews go out beside what they review.
+    """
+    rows = rows_of(campaign)
+    if only_reviews:
+        rows["rankings"] = decided(rows["rankings"])
     # Hidden from the index of labelers' states, which the planner may prefer to the prompts' while it is new.
-    return chosen(rows_of(campaign), written=f"written.state || '' = 'submitted'{_but(_held_out(campaign))}")
+    return chosen(rows, written=f"written.state || '' = 'submitted'{_but(_held_out(campaign))}")
+
+
+def decided(rankings: QuerySet[Any]) -> QuerySet[Any]:
+    """Leave out what a review has decided anew: of a prompt that was reviewed, its review alone stays."""
+    reviews = Ranking.objects.filter(prompt=OuterRef("prompt"), is_review=True, state=ClaimState.SUBMITTED)
+    return rankings.filter(Q(is_review=True) | ~Exists(reviews))
 
 
 def rows_of(campaign: Campaign) -> dict[str, QuerySet[Any]]:

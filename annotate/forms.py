@@ -94,7 +94,8 @@ def pairs(data: QueryDict) -> list[Pair]:
 
 
 def ranking_answer(data: QueryDict) -> Answer:
-    """Return the answer in a form's rank-A, rating-A, flags-A, notes-A, ..., notes, prompt_flags and seconds.
+    """Return the answer in a form's rank-A, rating-A, flags-A, notes-A, ..., notes, prompt_flags, asks_review
+    and seconds.
 
     Raises:
         Invalid: a rank, a rating or the seconds are not numbers.
@@ -102,7 +103,8 @@ def ranking_answer(data: QueryDict) -> Answer:
     letters = {match[2] for match in map(JUDGEMENT_FIELD.fullmatch, data) if match}
     judgements = {letter: judgement(data, letter) for letter in sorted(letters)}
     flags = tuple(data.getlist("prompt_flags"))
-    return Answer(judgements, as_written(data.get("notes", "")), flags, seconds(data))
+    notes, asks_review = as_written(data.get("notes", "")), "asks_review" in data
+    return Answer(judgements, notes, flags, seconds(data), asks_review)
 
 
 def judgement(data: QueryDict, letter: str) -> Judgement:

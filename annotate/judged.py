@@ -20,8 +20,9 @@ def agreement(campaign: Campaign) -> Report:
 
 
 def judged(campaign: Campaign) -> Iterator[Judged]:
-    """Yield each submitted ranking, prompts that ask the same after one another."""
-    rankings = Ranking.objects.filter(prompt__campaign=campaign, state=ClaimState.SUBMITTED)
+    """Yield each submitted ranking but reviews, prompts that ask the same after one another."""
+    submitted = {"prompt__campaign": campaign, "state": ClaimState.SUBMITTED, "is_review": False}
+    rankings = Ranking.objects.filter(**submitted)
     held_out = set(campaign.held_out_labelers.values_list("username", flat=True))
     return (_judged(row, held_out) for row in _rows(rankings).iterator(RANKINGS_AT_A_TIME))
 

@@ -38,10 +38,10 @@ def progress(campaign: Campaign) -> Progress:
     prompts = Prompt.objects.filter(campaign=campaign)
     counts = dict(prompts.order_by().values_list("sampling").annotate(count=Count("pk")))
     by_sampling = [(state.value, str(state.label), counts[state]) for state in Sampling if state in counts]
-    submitted = Q(rankings__state=ClaimState.SUBMITTED)
+    submitted = Q(rankings__state=ClaimState.SUBMITTED, rankings__is_review=False)
     rankings = prompts.aggregate(
         submitted=Count("rankings", filter=submitted),
-        claimed=Count("rankings", filter=Q(rankings__state=ClaimState.CLAIMED)),
+        claimed=Count("rankings", filter=Q(rankings__state=ClaimState.CLAIMED, rankings__is_review=False)),
     )
     rankable = counts.get(Sampling.SAMPLED, 0)
     return Progress(
@@ -112,7 +112,7 @@ def history(campaign: Campaign) -> list[tuple[int, dict[str, float]]]:
         submitted.order_by()
         .annotate(day=TruncDay("submitted_at"))
         .values_list("day")
-        .annotate(Count("pk"), Sum("seconds"))
+        .annotate(made=Count("pk", filter=Q(is_review=False)), took=Sum("seconds"))
         .order_by("day")
     )
     points: list[tuple[int, dict[str, float]]] = []

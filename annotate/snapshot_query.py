@@ -30,6 +30,7 @@ SELECT prompt_id FROM (
     JOIN annotate_rankedcompletion AS other
         ON other.ranking_id = ranking.id AND other.completion_id > one.completion_id
     WHERE prompt.campaign_id = ANY(%s) AND ranking.state = 'submitted' AND ranking.labeler_id IS NOT NULL
+        AND NOT ranking.is_review
     GROUP BY ranking.prompt_id, one.completion_id, other.completion_id
 ) AS decided
 GROUP BY prompt_id
@@ -59,6 +60,8 @@ class SnapshotQuery:
     """Rankings only of prompts whose labelers agree on at least this share of comparisons."""
     keep_single: bool = False
     """Whether to keep rankings of prompts where no two labelers can be compared."""
+    only_reviews: bool = False
+    """Of prompts that were reviewed, their reviews alone."""
 
     def as_json(self) -> dict[str, Any]:
         """Return what restricts something, by name."""
@@ -69,6 +72,7 @@ class SnapshotQuery:
             "labelers": sorted(set(self.labelers)),
             "splits": sorted(set(self.splits)),
             "instructions": sorted(set(self.instructions)),
+            "only_reviews": self.only_reviews,
         }
         restricting = {name: value for name, value in said.items() if value}
         if self.agreement is not None:
@@ -104,6 +108,8 @@ def choose(campaign: Campaign, query: SnapshotQuery) -> Chosen:
     answers = {kind: _answers(rows[kind], query) for kind in ("rankings", "demonstrations")}
     if query.agreement is not None:
         answers["rankings"] = _agreed(answers["rankings"], campaigns, query)
+    if query.only_reviews:
+        answers["rankings"] = datasets.decided(answers["rankings"])
     prompts = _dated(rows["prompts"], "created_at", query)
     if query.splits:
         prompts = prompts.filter(split__in=query.splits)

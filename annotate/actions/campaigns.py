@@ -29,6 +29,7 @@ class CampaignSettings(TypedDict, total=False):
     qualification: str
     category_qualifications: str
     lease_minutes: int
+    review_below: float | None
     longest_prompt: int
     duplicate_prefix: int | None
     prompts_per_author: int | None

@@ -38,10 +38,14 @@ def claim_next(kind: type[C], campaign: Campaign, labeler: User, besides: int = 
     return claim or go_on_with(kind, campaign, labeler, besides)
 
 
-def go_on_with(kind: type[C], campaign: Campaign, labeler: User, besides: int) -> C | None:
+def go_on_with(
+    kind: type[C], campaign: Campaign, labeler: User, besides: int = 0, *, is_review: bool = False
+) -> C | None:
     """Return the first of their other claims that can go on, held again if it had lapsed."""
     held, lapsed = ClaimState.CLAIMED, ClaimState.EXPIRED
-    own = kind._default_manager.filter(labeler=labeler, prompt__campaign=campaign, state__in=[held, lapsed])
+    own = kind._default_manager.filter(
+        labeler=labeler, prompt__campaign=campaign, state__in=[held, lapsed], is_review=is_review
+    )
     # In the alphabet too, "claimed" comes before "expired".
     for claim in own.exclude(pk=besides).select_related("prompt__campaign").order_by("state", "pk"):
         if claim.state == ClaimState.CLAIMED:
@@ -81,7 +85,7 @@ def hold(claim: C) -> C:
     locked = lock(claim)
     if locked.state != ClaimState.SUBMITTED:
         renew(locked)
-        if locked.slot is None:
+        if locked.state != ClaimState.CLAIMED:
             raise lost()
     return locked
 
@@ -100,10 +104,17 @@ def lock(claim: C) -> C:
 def renew(locked: C) -> None:
     """Renew the lease; a claim that had let go takes a slot again, or is left as it is if none is free."""
     campaign = locked.prompt.campaign
-    if locked.slot is None:
+    if locked.slot is None and not locked.is_review:
         locked.slot = handing_out.free_slot(type(locked), locked.prompt_id, campaign)
-    if locked.slot is not None:
-        locked.state, locked.lease_until = ClaimState.CLAIMED, _lease(campaign)
+    if locked.slot is not None or (locked.is_review and not is_reviewed(locked.prompt_id, besides=locked.pk)):
+        locked.state, locked.lease_until = ClaimState.CLAIMED, lease(campaign)
+
+
+def is_reviewed(prompt: int, besides: int = 0) -> bool:
+    """Return whether another review of the prompt than `besides` is made or done; who asks holds its row."""
+    held = [ClaimState.CLAIMED, ClaimState.SUBMITTED]
+    reviews = Ranking.objects.filter(prompt=prompt, is_review=True, state__in=held)
+    return reviews.exclude(pk=besides).exists()
 
 
 def lost() -> Refused:
@@ -126,5 +137,5 @@ def _release_stale(kind: type[C]) -> int:
     return stale.filter(prompt__in=list(locked)).update(state=ClaimState.EXPIRED, slot=None, lease_until=None)
 
 
-def _lease(campaign: Campaign) -> datetime:
+def lease(campaign: Campaign) -> datetime:
     return timezone.now() + timedelta(minutes=campaign.lease_minutes)

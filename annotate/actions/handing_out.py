@@ -35,6 +35,7 @@ WHERE prompt.campaign_id = %(campaign)s AND prompt.{{held}} < %(slots)s {{ready}
 BEGUN = """
 SELECT own.prompt_id FROM {claims} AS own JOIN annotate_prompt AS prompt ON prompt.id = own.prompt_id
 WHERE own.labeler_id = %(labeler)s AND own.state IN ('claimed', 'expired') AND own.id <> %(besides)s
+    AND NOT own.is_review
     AND prompt.campaign_id = %(campaign)s AND (own.state = 'claimed' OR prompt.{held} < %(slots)s)
 """
 LEFT = f"SELECT count(*) FROM ({OPEN} UNION {BEGUN}) AS prompts"  # noqa: S608 - constants

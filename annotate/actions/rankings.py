@@ -33,11 +33,14 @@ WRITE = WRITE_JUDGEMENTS.format(ranking="%(id)s", also="")
 SUBMIT_HELD = """
 WITH held AS (
     UPDATE annotate_ranking SET state = 'submitted', lease_until = NULL, submitted_at = %(submitted_at)s,
-        seconds = %(seconds)s, prompt_flags = %(prompt_flags)s, notes = %(notes)s
+        seconds = %(seconds)s, prompt_flags = %(prompt_flags)s, notes = %(notes)s,
+        asks_review = %(asks_review)s
     WHERE id = %(id)s AND state = 'claimed' RETURNING id
 )
 {judgements}
 """.replace("{judgements}", WRITE_JUDGEMENTS.format(ranking="held.id", also="CROSS JOIN held"))
+OF_THE_WHOLE = ["notes", "asks_review"]
+"""What a ranking says beside its judgements."""
 BEST_RATING = 7
 LONGEST_NOTES = 4000
 
@@ -58,6 +61,8 @@ class Answer(NamedTuple):
     notes: str = ""
     prompt_flags: tuple[str, ...] = ()
     seconds: float | None = None
+    asks_review: bool = False
+    """Whether somebody should look at the prompt again."""
 
 
 def claim_next(campaign: Campaign, labeler: User, besides: int = 0) -> Ranking | None:
@@ -88,7 +93,7 @@ def save_draft(ranking: Ranking, answer: Answer, known: str | None = None) -> an
         check(ranking.letters, answer)
         write(locked, ranking.letters, answer)
         kept = answers.draft(locked, answer.seconds, answer.prompt_flags, known)
-        locked.save(update_fields=[*answers.DRAFT, "notes"])
+        locked.save(update_fields=[*answers.DRAFT, *OF_THE_WHOLE])
     if locked.state == ClaimState.EXPIRED:
         raise claims.lost()
     return kept
@@ -112,7 +117,8 @@ def submit_held(ranking: Ranking, answer: Answer) -> bool:
     """Store an answer if its claim is held at this moment; return whether it is."""
     answers.submit(ranking, answer.seconds, answer.prompt_flags)
     values = {name: getattr(ranking, name) for name in ("id", "seconds", "prompt_flags", "submitted_at")}
-    values |= {"notes": answer.notes, "judgements": as_json(ranking.letters, answer)}
+    values |= {"notes": answer.notes, "asks_review": answer.asks_review}
+    values |= {"judgements": as_json(ranking.letters, answer)}
     return sql.one(SUBMIT_HELD, values) is not None
 
 
@@ -121,19 +127,21 @@ def submit_otherwise(ranking: Ranking, answer: Answer) -> None:
     """Make an answer count whose claim had let go, or that was submitted before."""
     held = claims.hold(ranking)
     if held.state == ClaimState.SUBMITTED:
-        if stored(held, list(held.ranked_completions.all()))[:3] == answer[:3]:
+        before = stored(held, list(held.ranked_completions.all()))
+        if before == answer._replace(seconds=before.seconds):
             return
         answers.refuse_frozen(held)
         revisions.keep(held)
     write(held, ranking.letters, answer)
     answers.submit(held, answer.seconds, answer.prompt_flags)
-    held.save(update_fields=[*answers.SUBMITTED, "notes"])
+    held.save(update_fields=[*answers.SUBMITTED, *OF_THE_WHOLE])
 
 
 def stored(ranking: Ranking, rows: Sequence[RankedCompletion]) -> Answer:
     """Return the answer as the rows have it."""
     judgements = {row.letter: Judgement(row.rank, row.rating, tuple(row.flags), row.notes) for row in rows}
-    return Answer(judgements, ranking.notes, tuple(ranking.prompt_flags), ranking.seconds)
+    flags = tuple(ranking.prompt_flags)
+    return Answer(judgements, ranking.notes, flags, ranking.seconds, ranking.asks_review)
 
 
 def check(letters: str, answer: Answer) -> None:
@@ -177,7 +185,7 @@ def check_complete(letters: str, answer: Answer) -> None:
 
 def write(locked: Ranking, letters: str, answer: Answer) -> None:
     """Store the judgements; the caller saves the ranking itself."""
-    locked.notes = answer.notes
+    locked.notes, locked.asks_review = answer.notes, answer.asks_review
     sql.run(WRITE, {"id": locked.pk, "judgements": as_json(letters, answer)})
 
 

@@ -152,7 +152,8 @@ def _goal(webhook: Webhook) -> Iterator[Happened]:
     if last is None or told.exists():
         return
     lacking = prompts.filter(rankings_held__lt=webhook.campaign.labelers_per_prompt)
-    held = Ranking.objects.filter(prompt__campaign=webhook.campaign, state=ClaimState.CLAIMED)
+    claimed = {"prompt__campaign": webhook.campaign, "state": ClaimState.CLAIMED, "is_review": False}
+    held = Ranking.objects.filter(**claimed)
     if not lacking.exists() and not held.exists():
         data = {"campaign": webhook.campaign_id, "last_prompt": last}
         yield Happened(Event.GOAL_REACHED, last, timezone.now(), data)

@@ -27,6 +27,7 @@ class CampaignShape(serializers.ModelSerializer[Campaign]):
             "qualification",
             "category_qualifications",
             "lease_minutes",
+            "review_below",
             "longest_prompt",
             "duplicate_prefix",
             "prompts_per_author",

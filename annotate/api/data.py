@@ -61,6 +61,9 @@ class SnapshotQueryShape(serializers.Serializer[Any]):
     keep_single = serializers.BooleanField(
         required=False, help_text="Whether to keep rankings of prompts where no two can be compared."
     )
+    only_reviews = serializers.BooleanField(
+        required=False, help_text="Of reviewed prompts the review alone; else it stands beside the rankings."
+    )
 
 
 class FigureShape(serializers.Serializer[Any]):

@@ -8,13 +8,14 @@ from rest_framework import serializers
 from rest_framework.response import Response
 
 from annotate import access
-from annotate.actions import answers, rankings
+from annotate.actions import answers, rankings, reviews
 from annotate.actions.rankings import LONGEST_NOTES, Answer, Judgement
 from annotate.api.auth import ApiRequest
 from annotate.api.claims import AnswerShape, ClaimShape, SkipShape
 from annotate.api.endpoints import NOTHING, Endpoint, once, sent
 from annotate.api.shapes import username
 from annotate.models import ClaimState, Flag, RankedCompletion, Ranking, Scope
+from annotate.reviewed import reviewed, waiting
 
 LETTERS = list("ABCDEFGHI")
 
@@ -33,6 +34,7 @@ class OutputShape(serializers.Serializer[Any]):
 class RankingShape(ClaimShape):
     outputs = serializers.SerializerMethodField()
     notes = serializers.CharField(allow_blank=True)
+    asks_review = serializers.BooleanField()
 
     @extend_schema(responses=OutputShape(many=True))
     def get_outputs(self, ranking: Ranking) -> Any:
@@ -64,6 +66,9 @@ class RankingAnswerShape(AnswerShape):
     notes = serializers.CharField(
         max_length=LONGEST_NOTES, required=False, default="", allow_blank=True, trim_whitespace=False
     )
+    asks_review = serializers.BooleanField(
+        required=False, default=False, help_text="Somebody should look at the prompt again."
+    )
 
 
 class JudgedShape(serializers.ModelSerializer[RankedCompletion]):
@@ -86,11 +91,61 @@ class JudgedRankingShape(serializers.ModelSerializer[Ranking]):
             "labeler",
             "prompt_flags",
             "notes",
+            "asks_review",
+            "is_review",
             "outputs",
             "seconds",
             "submitted_at",
             "frozen_at",
         )
+
+
+class SaidShape(serializers.Serializer[Any]):
+    """What one labeler said, in the order in which the reviewer sees the outputs."""
+
+    number = serializers.IntegerField(help_text="Instead of the labeler's name.")
+    outputs = JudgedShape(many=True, source="judgements")
+    notes = serializers.CharField(allow_blank=True)
+
+
+class ReviewShape(RankingShape):
+    """A review in the making, with the answers that it looks at; submit it as any ranking."""
+
+    reviewed = serializers.SerializerMethodField()
+
+    @extend_schema(responses=SaidShape(many=True))
+    def get_reviewed(self, ranking: Ranking) -> Any:
+        return SaidShape(reviewed(ranking), many=True).data
+
+
+class WaitingShape(serializers.Serializer[Any]):
+    prompt = serializers.IntegerField()
+    text = serializers.CharField()
+    alike = serializers.FloatField(
+        allow_null=True, help_text="The share of comparisons that its labelers made alike."
+    )
+    is_asked = serializers.BooleanField(help_text="A labeler asks for a second look.")
+
+
+class CampaignReviews(Endpoint):
+    @extend_schema(responses=WaitingShape(many=True))
+    def get(self, request: ApiRequest, pk: int) -> Response:
+        """List the first prompts that wait for a second look. Researchers and admins."""
+        access.only_researchers(request.user)
+        return Response(
+            WaitingShape(waiting(access.campaign(request.user, pk), request.user), many=True).data
+        )
+
+
+class NextReview(Endpoint):
+    write_scope = Scope.LABEL
+
+    @extend_schema(request=None, responses={200: ReviewShape} | NOTHING)
+    def post(self, request: ApiRequest, pk: int) -> Response:
+        """Claim the next prompt that labelers disagree on; 204 if none waits. Researchers and admins."""
+        access.only_researchers(request.user)
+        review = reviews.claim_next(access.campaign(request.user, pk), request.user)
+        return Response(ReviewShape(review).data) if review else Response(status=204)
 
 
 class NextRanking(Endpoint):
@@ -173,4 +228,5 @@ def answer_in(given: dict[str, Any]) -> Answer:
         one["letter"]: Judgement(one["rank"], one["rating"], tuple(one["flags"]), one["notes"])
         for one in given["outputs"]
     }
-    return Answer(judgements, given["notes"], tuple(given["prompt_flags"]), given["seconds"])
+    flags = tuple(given["prompt_flags"])
+    return Answer(judgements, given["notes"], flags, given["seconds"], given["asks_review"])

@@ -57,6 +57,13 @@ class Campaign(models.Model):
     lease_minutes = models.PositiveSmallIntegerField(
         _("claim length in minutes"), default=60, validators=[MinValueValidator(1), MaxValueValidator(2880)]
     )
+    review_below = models.FloatField(
+        _("second look where labelers agree less than"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0.0), MaxValueValidator(1.0)],
+        help_text=_("The share of comparisons made alike, from 0 to 1. Empty: only labelers ask for one."),
+    )
     # The rules of intake; actions/intake.py applies them to each prompt as it comes in.
     longest_prompt = models.PositiveIntegerField(
         _("longest prompt, in characters"),

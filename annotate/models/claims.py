@@ -34,7 +34,8 @@ class Claim(models.Model):
     """One labeler's unfinished or finished work on one prompt.
 
     `slot` makes over-assignment impossible: a claimed or submitted row holds one of the prompt's
-    labelers_per_prompt slots, and the database allows each slot once. Skipped and expired rows hold none.
+    labelers_per_prompt slots, and the database allows each slot once. Skipped and expired rows hold none, nor
+    do reviews.
     """
 
     prompt = models.ForeignKey(Prompt, on_delete=models.CASCADE, related_name="%(class)ss")
@@ -46,6 +47,8 @@ class Claim(models.Model):
     source_id = models.CharField(max_length=200, blank=True, default="")
     state = models.CharField(max_length=10, choices=ClaimState.choices, default=ClaimState.CLAIMED)
     slot = models.PositiveSmallIntegerField(null=True, blank=True)
+    # A second look at what others answered; it covers nobody's share of the prompt.
+    is_review = models.BooleanField(default=False, db_default=False)
     lease_until = models.DateTimeField(null=True, blank=True)
     skip_kind = models.CharField(max_length=10, choices=SkipKind.choices, blank=True, default="")
     skip_reason = models.CharField(max_length=300, blank=True, default="")
@@ -67,9 +70,15 @@ class Claim(models.Model):
             models.UniqueConstraint(fields=["prompt", "labeler"], name="%(class)s_labeler_once"),
             models.CheckConstraint(condition=Q(state__in=ClaimState.values), name="%(class)s_state_known"),
             models.CheckConstraint(
-                condition=Q(state__in=["claimed", "submitted"], slot__isnull=False)
-                | Q(state__in=["skipped", "expired"], slot__isnull=True),
+                condition=Q(is_review=False, state__in=["claimed", "submitted"], slot__isnull=False)
+                | Q(state__in=["skipped", "expired"], slot__isnull=True)
+                | Q(is_review=True, slot__isnull=True),
                 name="%(class)s_slot_while_held",
+            ),
+            models.UniqueConstraint(
+                fields=["prompt"],
+                condition=Q(is_review=True, state__in=["claimed", "submitted"]),
+                name="%(class)s_reviewed_once",
             ),
             models.CheckConstraint(
                 condition=Q(state="claimed", lease_until__isnull=False) | ~Q(state="claimed"),

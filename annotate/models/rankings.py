@@ -35,9 +35,15 @@ class Ranking(Claim):
     """One labeler's judgement of one prompt's completions. Comparisons are derived from it, never stored."""
 
     notes = models.TextField(blank=True, default="")
+    # Its labeler would have somebody look at the prompt again.
+    asks_review = models.BooleanField(default=False, db_default=False)
 
     class Meta(Claim.Meta):
         abstract = False
+        indexes = [
+            *Claim.Meta.indexes,
+            models.Index(fields=["prompt"], condition=Q(asks_review=True), name="ranking_asks_review"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.labeler} on {self.prompt_id}"

@@ -81,6 +81,12 @@ def _as_typed(match: re.Match[str]) -> str:
 
 
 @register.filter
+def flag_words(flag: str) -> str:
+    """Return a yes/no question about an output as labelers read it."""
+    return str(Flag(flag).label) if flag in Flag.values else flag
+
+
+@register.filter
 def flag_help(flag: str) -> str:
     """Return what a yes/no question about an output means."""
     return str(FLAG_HELP[Flag(flag)])

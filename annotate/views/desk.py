@@ -104,19 +104,21 @@ def answered(request: SignedInRequest, work: Work[C], claim: C, template: str) -
     if request.htmx:
         return HttpResponse(said)
     messages.success(request, said)
+    if claim.is_review:
+        return redirect("campaign-review", claim.prompt.campaign_id)
     return go_on(request, work, claim.prompt.campaign)
 
 
 def shared_context(work: Work[C], claim: C, error: Refused | None) -> dict[str, Any]:
     """Return what the pages of both kinds show around the work itself."""
-    is_held = claim.state == ClaimState.CLAIMED
+    may_go_on = claim.state == ClaimState.CLAIMED and not claim.is_review
     return {
         work.noun: claim,
         "claim": claim,
         "prompt": claim.prompt,
         "error": error,
         "draft_name": answers.name_of_draft(claim),
-        "ahead_url": reverse(f"{work.noun}-ahead", args=[claim.pk]) if is_held else "",
+        "ahead_url": reverse(f"{work.noun}-ahead", args=[claim.pk]) if may_go_on else "",
         "skip_url": reverse(f"skip-{work.noun}", args=[claim.pk]),
         "skip_kinds": SkipKind.choices,
         "today_url": f"{reverse('today', args=[claim.prompt.campaign_id])}?{work.noun}",

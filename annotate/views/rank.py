@@ -18,6 +18,7 @@ from annotate.actions.rankings import BEST_RATING, Answer, Judgement
 from annotate.errors import Refused
 from annotate.forms import ranking_answer
 from annotate.models import LETTERS, Campaign, Flag, Ranking
+from annotate.reviewed import reviewed
 from annotate.views import desk, fresh
 
 TEMPLATE = "rank/rank.html"
@@ -121,6 +122,8 @@ def page_context(
         "flags": Flag.choices,
         "notes": answer.notes,
         "chosen_prompt_flags": answer.prompt_flags,
+        "asks_review": answer.asks_review,
+        "reviewed": reviewed(ranking) if ranking.is_review else None,
     }
 
 

@@ -82,10 +82,11 @@ DOORS = {
         /api/campaigns/#/prompts""",
     ("GET", "research"): """
         /campaigns /campaigns/# /campaigns/#/metrics /campaigns/#/prompts /campaigns/#/runs
-        /campaigns/#/checkpoints /campaigns/#/agreement /campaigns/#/data
+        /campaigns/#/checkpoints /campaigns/#/agreement /campaigns/#/data /campaigns/#/review
         /campaigns/#/intake /campaigns/#/tables
         /snapshots/# /runs /runs/# /runs/#/status /runs/#/metrics /checkpoints /checkpoints/#
-        /api/campaigns/#/agreement /api/campaigns/#/completions /api/campaigns/#/demonstrations
+        /api/campaigns/#/reviews /api/campaigns/#/agreement /api/campaigns/#/completions
+        /api/campaigns/#/demonstrations
         /api/campaigns/#/members /api/campaigns/#/progress /api/campaigns/#/promotions
         /api/campaigns/#/rankings /api/campaigns/#/runs /api/campaigns/#/snapshots /api/prompts/#/notice
         /api/snapshots/# /api/runs /api/runs/# /api/runs/#/metrics /api/checkpoints /api/checkpoints/#""",
@@ -93,6 +94,7 @@ DOORS = {
         /campaigns/new /campaigns/#/settings /campaigns/#/instructions /campaigns/#/members
         /campaigns/#/runs/start/stage /campaigns/#/retraining""",
     ("POST", "research"): """
+        /campaigns/#/review/next /api/campaigns/#/reviews/next
         /campaigns/#/prompts/retry /campaigns/#/retraining/now /campaigns/#/data/snapshot /runs/#/cancel
         /runs/#/retry /checkpoints/#/promote/# /api/campaigns /api/campaigns/#/customer-prompts
         /api/campaigns/#/instructions /api/campaigns/#/promotions /api/campaigns/#/runs

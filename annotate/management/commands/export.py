@@ -25,13 +25,17 @@ class Command(BaseCommand):
         parser.add_argument("kind", choices=list(datasets.KINDS))
         parser.add_argument("--format", choices=tables.FORMATS, default="jsonl", dest="form")
         parser.add_argument("--campaign", required=True, help="its name")
+        parser.add_argument(
+            "--only-reviews", action="store_true", help="of reviewed prompts the review alone"
+        )
         parser.add_argument("--out", type=Path, help="a file, there whole or not at all")
 
     def handle(self, *args: Any, **options: Any) -> None:
         campaign = Campaign.objects.filter(name=options["campaign"]).first()
         if campaign is None:
             raise CommandError(f"There is no campaign named {options['campaign']}.")
-        lines = datasets.lines(options["kind"], datasets.of_campaign(campaign))
+        chosen = datasets.of_campaign(campaign, only_reviews=options["only_reviews"])
+        lines = datasets.lines(options["kind"], chosen)
         with _opened(options["out"]) as file:
             tables.write(options["kind"], options["form"], _told(lines), file)
 

@@ -28,6 +28,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--keep-single", action="store_true", help="also of prompts where nobody can be compared"
         )
+        parser.add_argument(
+            "--only-reviews", action="store_true", help="of reviewed prompts the review alone"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         campaign = _campaign(options["campaign"])
@@ -40,6 +43,7 @@ class Command(BaseCommand):
             instructions=options["instructions"],
             agreement=options["agreement"],
             keep_single=options["keep_single"],
+            only_reviews=options["only_reviews"],
         )
         try:
             snapshot = take_snapshot(campaign, None, query)

@@ -1,0 +1,43 @@
+"""Reviewing: what labelers disagree on, one prompt after another; the ranking itself is the desk's page."""
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from annotate import access
+from annotate.access import SignedInRequest, for_researchers
+from annotate.actions import reviews
+from annotate.models import ClaimState, Ranking
+from annotate.reviewed import MOST_WAITING, waiting
+
+LATEST = 20
+
+
+@require_safe
+@for_researchers
+def review_page(request: SignedInRequest, pk: int) -> HttpResponse:
+    campaign = access.campaign(request.user, pk)
+    rows = Ranking.objects.filter(prompt__campaign=campaign, is_review=True).select_related(
+        "prompt", "labeler"
+    )
+    found = waiting(campaign, request.user)
+    context = {
+        "campaign": campaign,
+        "waiting": found,
+        "is_more": len(found) == MOST_WAITING,
+        "begun": rows.filter(state=ClaimState.CLAIMED),
+        "done": rows.filter(state=ClaimState.SUBMITTED).order_by("-submitted_at")[:LATEST],
+    }
+    return render(request, "review/review.html", context)
+
+
+@require_POST
+@for_researchers
+def claim_next(request: SignedInRequest, pk: int) -> HttpResponse:
+    campaign = access.campaign(request.user, pk)
+    if claimed := reviews.claim_next(campaign, request.user):
+        return redirect("ranking", claimed.pk)
+    messages.info(request, _("Nothing waits for a second look that you have not ranked yourself."))
+    return redirect("campaign-review", pk)
