@@ -11,6 +11,11 @@ import pyarrow.json as pa_json
 import pyarrow.parquet as pq
 
 FORMATS = ("jsonl", "parquet", "csv")
+CONTENT_TYPES = {
+    "jsonl": "application/x-ndjson",
+    "parquet": "application/vnd.apache.parquet",
+    "csv": "text/csv; charset=utf-8",
+}
 BATCH_BYTES = 8 * 1024 * 1024
 FORMULA_BEGINNINGS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -48,23 +53,31 @@ SCHEMAS = {
 
 def write(kind: str, form: str, lines: Iterable[bytes], file: IO[bytes]) -> None:
     """Write a kind's lines in one of FORMATS."""
+    file.writelines(chunks(kind, form, lines))
+
+
+def chunks(kind: str, form: str, lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the bytes of a file of these lines in one of FORMATS, as they are made."""
     if form == "parquet":
-        write_parquet(kind, lines, file)
-    else:
-        file.writelines(csv_lines(kind, lines) if form == "csv" else lines)
+        return parquet_chunks(kind, lines)
+    return csv_lines(kind, lines) if form == "csv" else iter(lines)
 
 
-def write_parquet(kind: str, lines: Iterable[bytes], file: IO[bytes]) -> None:
-    """Write a row group for each batch of lines."""
+def parquet_chunks(kind: str, lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield a row group for each batch of lines, then the file's end."""
     schema = SCHEMAS[kind]
     parsing = pa_json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="error")
-    with pq.ParquetWriter(file, schema, compression="zstd") as writer:
+    written: list[bytes] = []
+    with pq.ParquetWriter(_Sink(written), schema, compression="zstd") as writer:
         for batch in batches(lines):
             data = b"".join(batch)
             # One block a batch: a line must not be longer than a block.
             reading = pa_json.ReadOptions(use_threads=False, block_size=len(data) + 1)
             table = pa_json.read_json(io.BytesIO(data), read_options=reading, parse_options=parsing)
             writer.write_table(table.select(schema.names).cast(schema))
+            yield from written
+            written.clear()
+    yield from written
 
 
 def batches(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
@@ -105,3 +118,17 @@ def _cell(value: Any) -> object:
     if isinstance(value, str) and value.startswith(FORMULA_BEGINNINGS):
         return "'" + value
     return value
+
+
+class _Sink(io.RawIOBase):
+    """A file that hands on what is written to it."""
+
+    def __init__(self, written: list[bytes]) -> None:
+        self.written = written
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self.written.append(bytes(data))
+        return len(data)

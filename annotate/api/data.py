@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Any
 
 from django.http import FileResponse, Http404, StreamingHttpResponse
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers, status
 from rest_framework.response import Response
 
-from annotate import access, datasets
+from annotate import access, datasets, tables
 from annotate.actions.audit import record
 from annotate.actions.snapshots import take_snapshot
 from annotate.api.auth import ApiRequest
@@ -18,7 +19,11 @@ from annotate.judged import agreement
 from annotate.models import Campaign, Scope, Snapshot, Split
 from annotate.snapshot_query import SnapshotQuery
 
-JSON_LINES_TYPE = "application/x-ndjson"
+FORMAT = OpenApiParameter("format", enum=list(tables.FORMATS), default="jsonl")
+FILES = {
+    (status.HTTP_200_OK, content_type.partition(";")[0]): OpenApiTypes.BINARY
+    for content_type in tables.CONTENT_TYPES.values()
+}
 MOST_VERSIONS = 2**31 - 1
 
 
@@ -154,22 +159,24 @@ class SnapshotFile(Endpoint):
         if kind not in snapshot.manifest or not path.is_file():
             raise Http404
         record(request.user, "downloaded", snapshot, kind=kind)
-        return FileResponse(path.open("rb"), content_type=JSON_LINES_TYPE, filename=path.name)
+        return FileResponse(path.open("rb"), content_type=tables.CONTENT_TYPES["jsonl"], filename=path.name)
 
 
 class CampaignExport(Endpoint):
     read_scope = Scope.DATA
 
-    @extend_schema(responses=JSON_LINES)
+    @extend_schema(parameters=[FORMAT], responses=FILES)
     def get(self, request: ApiRequest, pk: int, kind: str) -> StreamingHttpResponse:
-        """Stream one kind of a campaign's rows as JSON Lines, as they are now. Admins."""
+        """Stream one kind of a campaign's rows, as they are now. Admins."""
         access.only_admins(request.user)
         campaign = access.campaign(request.user, pk)
-        if kind not in datasets.KINDS:
+        form = request.query_params.get("format", "jsonl")
+        if kind not in datasets.KINDS or form not in tables.FORMATS:
             raise Http404
-        record(request.user, "exported", campaign, kind=kind)
+        record(request.user, "exported", campaign, kind=kind, format=form)
+        lines = datasets.lines(kind, datasets.of_campaign(campaign))
         return StreamingHttpResponse(
-            datasets.lines(kind, datasets.of_campaign(campaign)), content_type=JSON_LINES_TYPE
+            tables.chunks(kind, form, lines), content_type=tables.CONTENT_TYPES[form]
         )
 
 

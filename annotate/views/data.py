@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 from django.views.decorators.http import require_GET, require_POST
 
-from annotate import access, datasets
+from annotate import access, datasets, tables
 from annotate.access import SignedInRequest, for_admins, for_researchers
 from annotate.actions.audit import record
 from annotate.actions.imports import import_file
@@ -18,7 +18,7 @@ from annotate.actions.snapshots import take_snapshot
 from annotate.admin_forms import ImportForm, SnapshotForm
 from annotate.errors import Invalid
 from annotate.models import Campaign
-from annotate.progress import progress
+from annotate.progress import Progress, progress
 
 SHOWN_PROBLEMS = 20
 IMPORTED = gettext_noop(
@@ -36,16 +36,17 @@ def data(request: SignedInRequest, pk: int) -> HttpResponse:
 
 @require_GET
 @for_admins
-def export(request: SignedInRequest, pk: int, kind: str) -> StreamingHttpResponse:
-    """Stream one kind of rows as JSON Lines: the file begins at once and takes no memory."""
+def export(request: SignedInRequest, pk: int, kind: str, form: str) -> StreamingHttpResponse:
+    """Stream one kind of rows in one format: the file begins at once and takes no memory."""
     campaign = access.campaign(request.user, pk)
-    if kind not in datasets.KINDS:
+    if kind not in datasets.KINDS or form not in tables.FORMATS:
         raise Http404
-    record(request.user, "exported", campaign, kind=kind)
+    record(request.user, "exported", campaign, kind=kind, format=form)
+    lines = datasets.lines(kind, datasets.of_campaign(campaign))
     response = StreamingHttpResponse(
-        datasets.lines(kind, datasets.of_campaign(campaign)), content_type="application/x-ndjson"
+        tables.chunks(kind, form, lines), content_type=tables.CONTENT_TYPES[form]
     )
-    name = f"{slugify(campaign.name) or campaign.pk}.{kind}.jsonl"
+    name = f"{slugify(campaign.name) or campaign.pk}.{kind}.{form}"
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
 
@@ -97,10 +98,25 @@ def snapshot(request: SignedInRequest, pk: int) -> HttpResponse:
 def context_of(
     campaign: Campaign, *, form: ImportForm | None = None, query: SnapshotForm | None = None
 ) -> dict[str, object]:
+    so_far = progress(campaign)
     return {
         "form": form or ImportForm(),
+        "kinds": kinds_of(so_far),
+        "forms": tables.FORMATS,
         "query": query or SnapshotForm(campaign),
         "campaign": campaign,
-        "progress": progress(campaign),
         "snapshots": campaign.snapshots.select_related("created_by")[:50],
     }
+
+
+def kinds_of(so_far: Progress) -> list[tuple[str, str, str, int | None]]:
+    """Return each kind that goes out: its name, what it is called, what reads it, and how many rows."""
+    return [
+        ("rankings", _("Rankings"), "", so_far.rankings),
+        ("comparisons", _("Comparisons"), "RewardTrainer, DPOTrainer", so_far.comparisons),
+        ("unpaired", _("Good and bad completions"), "KTOTrainer", None),
+        ("rated", _("Completions rated 7"), "FeedME", None),
+        ("demonstrations", _("Demonstrations"), "", so_far.demonstrations),
+        ("sft", _("Demonstrations as chats"), "SFTTrainer", so_far.demonstrations),
+        ("prompts", _("Prompts"), "", so_far.prompts),
+    ]

@@ -1,11 +1,16 @@
 """Exports, imports and snapshots from the page."""
 
+import io
 import json
 
+import pyarrow.parquet as pq
+import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import HttpResponse
 
+from annotate import datasets, tables
 from annotate.models import AuditEntry, Campaign, Prompt, Ranking, Snapshot, User
+from tests.annotate.api import Program
 from tests.people import client_of
 from tests.rows import make_prompt
 
@@ -32,6 +37,20 @@ def test_what_is_imported_comes_out_again(ada: User, campaign: Campaign) -> None
     assert line["ranks"] == [1, 2]
     assert export["Content-Disposition"] == 'attachment; filename="helpful-answers.rankings.jsonl"'
     assert AuditEntry.objects.filter(actor=ada, verb="exported").exists()
+
+
+@pytest.mark.parametrize("form", tables.FORMATS)
+def test_every_kind_comes_in_every_format(ada: User, campaign: Campaign, form: str) -> None:
+    upload(ada, campaign, json.dumps(RANKING) + "\n")
+    page = client_of(ada).get(f"/campaigns/{campaign.pk}/data").text
+    for kind in datasets.KINDS:
+        path = f"/campaigns/{campaign.pk}/data/{kind}.{form}"
+        assert f'href="{path}"' in page
+        on_page = b"".join(client_of(ada).get(path).streaming_content)
+        by_program = Program(ada).get(f"campaigns/{campaign.pk}/exports/{kind}?format={form}")
+        assert b"".join(by_program.streaming_content) == on_page
+        if form == "parquet":
+            assert pq.read_table(io.BytesIO(on_page)).schema == tables.SCHEMAS[kind]
 
 
 def test_a_bad_line_is_named_and_nothing_is_kept(ada: User, campaign: Campaign) -> None:

@@ -103,7 +103,7 @@ DOORS = {
     ("PATCH", "research"): "/api/campaigns/#",
     ("POST", "owner and admins"): "/tokens/#/revoke",
     ("GET", "admins"): """
-        /campaigns/#/data/kind.jsonl /tokens /people /people/# /webhooks/# /api/people /api/people/#
+        /campaigns/#/data/kind.form /tokens /people /people/# /webhooks/# /api/people /api/people/#
         /api/campaigns/#/exports/kind /api/snapshots/#/files/kind""",
     ("GET POST", "admins"): "/people/new /campaigns/#/webhooks",
     ("POST", "admins"): """
@@ -112,7 +112,7 @@ DOORS = {
         /api/people /api/people/#/password""",
     ("PATCH", "admins"): "/api/people/#",
 }
-WORDS = {"stage": "sft", "kind": "prompts", "place": "0", "address": "nowhere"}
+WORDS = {"stage": "sft", "kind": "prompts", "form": "parquet", "place": "0", "address": "nowhere"}
 
 
 def routes(resolver: URLResolver, before: str = "/") -> Iterator[str]:
@@ -178,11 +178,11 @@ def address(route: str, rows: dict[str, int]) -> str:
     """Return the route with the ids of rows that are there."""
 
     def filled(match: re.Match[str]) -> str:
-        before, name = match[1], match[2]
+        before, mark, name = match.groups()
         word = WORDS.get(name) or str(rows.get(before, rows["campaigns"]))
-        return f"{before}/{word}"
+        return f"{before}{mark}{word}"
 
-    return re.sub(r"(\w*)/<\w+:(\w+)>", filled, route)
+    return re.sub(r"(\w*)([/.])<\w+:(\w+)>", filled, route)
 
 
 def ask(client: Client, method: str, path: str) -> int | str:
