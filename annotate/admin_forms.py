@@ -7,10 +7,10 @@ from django.forms import modelform_factory
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
-from annotate.models import Campaign, Event, Role, Scope, Split, User
+from annotate.models import Campaign, Event, Flag, PromptFlag, Role, Scope, Split, User
 from annotate.snapshot_query import SnapshotQuery
 
-CampaignForm = modelform_factory(
+_CampaignForm = modelform_factory(
     Campaign,
     fields=[
         "name",
@@ -25,11 +25,32 @@ CampaignForm = modelform_factory(
         "prompts_per_author",
         "mask_personal_data",
         "use_cases",
+        "categories",
+        "flags_left_out",
+        "own_flags",
+        "prompt_flags_left_out",
         "qualification",
         "category_qualifications",
         "is_open",
     ],
 )
+
+
+class CampaignForm(_CampaignForm):
+    flags_left_out = forms.MultipleChoiceField(
+        label=Campaign._meta.get_field("flags_left_out").verbose_name,
+        help_text=_("What rankings say already stays with them."),
+        choices=Flag.choices,
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+    )
+    prompt_flags_left_out = forms.MultipleChoiceField(
+        label=Campaign._meta.get_field("prompt_flags_left_out").verbose_name,
+        choices=PromptFlag.choices,
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+    )
+
 
 # Any, for modelform_factory's types know no lazy words.
 _RETRAINING_HELP: dict[str, Any] = {

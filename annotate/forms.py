@@ -2,31 +2,19 @@
 
 import math
 import re
-from collections.abc import Sequence
+from typing import Any
 
 from django import forms
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from annotate import asked
 from annotate.actions.prompts import Pair
 from annotate.actions.rankings import Answer, Judgement
 from annotate.errors import Invalid
-from annotate.models import PromptFlag
+from annotate.models import Campaign, PromptFlag
 
-# InstructGPT, table 1: the categories of its customers' prompts, commonest first.
-CATEGORIES = [
-    ("generation", gettext_lazy("Generation")),
-    ("open_qa", gettext_lazy("Open QA")),
-    ("brainstorming", gettext_lazy("Brainstorming")),
-    ("chat", gettext_lazy("Chat")),
-    ("rewrite", gettext_lazy("Rewrite")),
-    ("summarization", gettext_lazy("Summarization")),
-    ("classification", gettext_lazy("Classification")),
-    ("other", gettext_lazy("Other")),
-    ("closed_qa", gettext_lazy("Closed QA")),
-    ("extract", gettext_lazy("Extract")),
-]
 JUDGEMENT_FIELD = re.compile(r"(rank|rating|flags|notes)-(.+)", re.DOTALL)
 
 
@@ -44,7 +32,7 @@ class PromptForm(forms.Form):
 
     category = forms.ChoiceField(
         label=gettext_lazy("Category"),
-        choices=[("", gettext_lazy("None chosen")), *CATEGORIES],
+        choices=[("", gettext_lazy("None chosen"))],
         required=False,
     )
     flags = forms.MultipleChoiceField(
@@ -53,6 +41,13 @@ class PromptForm(forms.Form):
         widget=forms.CheckboxSelectMultiple,
         required=False,
     )
+
+    def __init__(self, data: QueryDict | None, campaign: Campaign) -> None:
+        super().__init__(data)
+        # Any, for the types of forms know fields by their base alone.
+        fields: Any = self.fields
+        fields["category"].choices = [*fields["category"].choices, *asked.categories(campaign)]
+        fields["flags"].choices = asked.prompt_flags(campaign, [])
 
     def asked(self) -> list[forms.BoundField]:
         """Return the fields that come before these."""
@@ -71,10 +66,10 @@ class UseCaseForm(PlainForm):
     )
     field_order = ["use_case", "text"]
 
-    def __init__(self, data: QueryDict | None, listed: Sequence[str]) -> None:
+    def __init__(self, data: QueryDict | None, campaign: Campaign) -> None:
         """Offer the listed use cases; without any, people name their own."""
-        super().__init__(data)
-        if listed:
+        super().__init__(data, campaign)
+        if listed := campaign.listed_use_cases:
             self.fields["use_case"] = forms.ChoiceField(
                 label=gettext_lazy("Use case"),
                 choices=[(each, each) for each in listed],

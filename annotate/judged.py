@@ -16,7 +16,7 @@ RANKED = "ranked_completions__"
 
 
 def agreement(campaign: Campaign) -> Report:
-    return report(judged(campaign), Flag.values)
+    return report(judged(campaign), [*Flag.values, *(name for name, _help in campaign.listed_own_flags)])
 
 
 def judged(campaign: Campaign) -> Iterator[Judged]:
@@ -37,7 +37,7 @@ def _judged(row: dict[str, Any], held_out: set[str]) -> Judged:
         seconds=row["seconds"],
         ranks=row["ranks"],
         ratings=row["ratings"],
-        flags=[flags.split() for flags in row["flags"]],
+        flags=[flags.split("\n") if flags else [] for flags in row["flags"]],
         # Of a ranking from a file nobody knows in which order its completions were shown.
         places=None if row["source_id"] else row["places"],
         lengths=row["lengths"],
@@ -51,7 +51,7 @@ def _rows(rankings: QuerySet[Ranking]) -> QuerySet[Ranking, Any]:
     about = ("prompt_id", "labeler__username", "prompt__category", "submitted_at", "seconds", "source_id")
     text = RANKED + "completion__text"
     # An array of arrays must be a rectangle, so the flags of a completion come as one text.
-    flags = Func(RANKED + "flags", Value(" "), function="array_to_string", output_field=CharField())
+    flags = Func(RANKED + "flags", Value("\n"), function="array_to_string", output_field=CharField())
     rows: QuerySet[Ranking, Any] = (
         rankings.annotate(words=MD5(Cast("prompt__messages", TextField())))
         .values("words", "pk", *about)

@@ -12,9 +12,11 @@
     const kept = [...card.querySelectorAll('input[type="hidden"]')];
     for (const box of tools.querySelectorAll("input")) {
       box.name = `flags-${card.dataset.letter}`;
-      box.checked = kept.some((field) => field.value === box.value);
+      const field = kept.find((each) => each.value === box.value);
+      box.checked = Boolean(field);
+      // What the campaign no longer asks stays as a hidden field, and so with the answer.
+      if (field) field.remove();
     }
-    kept.forEach((field) => field.remove());
     card.querySelector(".extras").prepend(tools.querySelector(".flags"));
     card.querySelector(".extras").append(tools.querySelector("[data-raw-switch]"));
     card.querySelector(".text").after(tools);

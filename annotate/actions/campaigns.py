@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from annotate import asked
 from annotate.actions import intake
 from annotate.actions.audit import record
 from annotate.actions.checkpoints import base_policy, promote
@@ -28,6 +29,10 @@ class CampaignSettings(TypedDict, total=False):
     use_cases: str
     qualification: str
     category_qualifications: str
+    categories: str
+    flags_left_out: list[str]
+    own_flags: str
+    prompt_flags_left_out: list[str]
     lease_minutes: int
     review_below: float | None
     longest_prompt: int
@@ -123,3 +128,5 @@ def refuse_bad_settings(campaign: Campaign) -> None:
     except ValidationError as error:
         sentences = (f"{field}: {' '.join(words)}" for field, words in error.message_dict.items())
         raise Invalid(" ".join(sentences)) from error
+    if problem := asked.wrong(campaign):
+        raise Invalid(problem)

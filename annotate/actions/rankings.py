@@ -90,7 +90,7 @@ def save_draft(ranking: Ranking, answer: Answer, known: str | None = None) -> an
     with transaction.atomic():
         locked = claims.lock(ranking)
         answers.refuse_submitted(locked)
-        check(ranking.letters, answer)
+        check(ranking, answer)
         write(locked, ranking.letters, answer)
         kept = answers.draft(locked, answer.seconds, answer.prompt_flags, known)
         locked.save(update_fields=[*answers.DRAFT, *OF_THE_WHOLE])
@@ -106,7 +106,7 @@ def submit(ranking: Ranking, answer: Answer) -> None:
         Invalid: a rank or rating is missing or out of range.
         Refused: a snapshot has read the answer, or the claim ran out and its slot is taken.
     """
-    check(ranking.letters, answer)
+    check(ranking, answer)
     check_complete(ranking.letters, answer)
     # Mostly it is the first answer to a claim that is held: one statement, and nothing to lock before.
     if not submit_held(copy(ranking), answer):
@@ -144,8 +144,10 @@ def stored(ranking: Ranking, rows: Sequence[RankedCompletion]) -> Answer:
     return Answer(judgements, ranking.notes, flags, ranking.seconds, ranking.asks_review)
 
 
-def check(letters: str, answer: Answer) -> None:
+def check(ranking: Ranking, answer: Answer) -> None:
     """Refuse what can never be right, drafts included."""
+    letters = ranking.letters
+    check_flags(ranking, answer)
     for letter, judgement in answer.judgements.items():
         if letter not in list(letters):
             raise Invalid(_("Output %(letter)s is not in this ranking.") % {"letter": letter})
@@ -161,13 +163,27 @@ def check_judgement(letter: str, judgement: Judgement, k: int) -> None:
         raise Invalid(_("Output %(letter)s: its rank must be from 1 to %(k)d.") % {**name, "k": k})
     if judgement.rating is not None and not 1 <= judgement.rating <= BEST_RATING:
         raise Invalid(_("Output %(letter)s: its rating must be from 1 to 7.") % name)
-    for flag in judgement.flags:
-        if flag not in Flag.values:
-            raise Invalid(_("Output %(letter)s: there is no flag “%(flag)s”.") % {**name, "flag": flag})
     if len(judgement.notes) > LONGEST_NOTES:
         raise Invalid(
             _("Output %(letter)s: notes of at most %(limit)d characters.") % {**name, "limit": LONGEST_NOTES}
         )
+
+
+def check_flags(ranking: Ranking, answer: Answer) -> None:
+    """Refuse flags that are neither the paper's nor the campaign's own, now or when it was judged before."""
+    others = {
+        flag: letter
+        for letter, said in answer.judgements.items()
+        for flag in said.flags
+        if flag not in Flag.values
+    }
+    # Mostly there is none, and then nothing to ask for.
+    if others:
+        known = {name for name, _help in ranking.prompt.campaign.listed_own_flags}
+        known.update(*ranking.ranked_completions.values_list("flags", flat=True))
+        for flag in sorted(others.keys() - known):
+            words = {"letter": others[flag], "flag": flag[:40]}
+            raise Invalid(_("Output %(letter)s: there is no flag “%(flag)s”.") % words)
 
 
 def check_complete(letters: str, answer: Answer) -> None:

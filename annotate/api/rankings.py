@@ -27,7 +27,7 @@ class OutputShape(serializers.Serializer[Any]):
     text = serializers.CharField(allow_blank=True)
     rank = serializers.IntegerField(allow_null=True)
     rating = serializers.IntegerField(allow_null=True)
-    flags = serializers.ListField(child=serializers.ChoiceField(choices=Flag.choices))
+    flags = serializers.ListField(child=serializers.CharField())
     notes = serializers.CharField(allow_blank=True)
 
 
@@ -54,7 +54,10 @@ class JudgementShape(serializers.Serializer[Any]):
     )
     rating = serializers.IntegerField(min_value=1, max_value=7, required=False, default=None, allow_null=True)
     flags = serializers.ListField(
-        child=serializers.ChoiceField(choices=Flag.choices), required=False, default=list
+        child=serializers.CharField(max_length=30),
+        required=False,
+        default=list,
+        help_text=f"Of {', '.join(Flag.values)}, and the campaign's own_flags.",
     )
     notes = serializers.CharField(
         max_length=LONGEST_NOTES, required=False, default="", allow_blank=True, trim_whitespace=False

@@ -1,8 +1,10 @@
 """Campaigns: one labeling effort each, and its instructions, which have versions."""
 
+import re
 from collections.abc import Collection
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -10,6 +12,9 @@ from django.utils.translation import gettext_lazy as _
 
 LONGEST_USE_CASE = 200
 """Characters: what a prompt keeps of it."""
+LONGEST_CATEGORY = 50
+# As a value in a wire format, and in an array of PostgreSQL's, it needs no quotes.
+OWN_FLAG = re.compile(r"(?!null$)\w[\w ?-]{0,29}", re.IGNORECASE)
 
 
 class Campaign(models.Model):
@@ -53,6 +58,32 @@ class Campaign(models.Model):
         help_text=_(
             "One a line, as “summarization: medicine”: only who has the second is given prompts of the first."
         ),
+    )
+    categories = models.TextField(
+        _("categories of prompts"),
+        blank=True,
+        default="",
+        help_text=_("One a line, of at most 50 characters. Empty: the paper's ten, which stand in Table 1."),
+    )
+    # Left out rather than asked, so that a question new in the code is asked everywhere.
+    flags_left_out = ArrayField(
+        models.CharField(max_length=30),
+        verbose_name=_("questions about outputs that nobody is asked"),
+        default=list,
+        blank=True,
+        help_text=_("What rankings say already stays with them."),
+    )
+    own_flags = models.TextField(
+        _("questions about outputs of your own"),
+        blank=True,
+        default="",
+        help_text=_("One a line: a name of at most 30 letters, a colon, what it means."),
+    )
+    prompt_flags_left_out = ArrayField(
+        models.CharField(max_length=30),
+        verbose_name=_("flags of prompts that nobody is asked"),
+        default=list,
+        blank=True,
     )
     lease_minutes = models.PositiveSmallIntegerField(
         _("claim length in minutes"), default=60, validators=[MinValueValidator(1), MaxValueValidator(2880)]
@@ -139,6 +170,8 @@ class Campaign(models.Model):
         return self.name
 
     def clean(self) -> None:
+        self.clean_categories()
+        self.clean_own_flags()
         if any(len(each) > LONGEST_USE_CASE for each in self.listed_use_cases):
             message = _("Each use case is a line of at most %(limit)d characters.")
             raise ValidationError({"use_cases": message % {"limit": LONGEST_USE_CASE}})
@@ -152,6 +185,31 @@ class Campaign(models.Model):
         """Return the categories whose prompts ask for a qualification that is none of these."""
         asked = (line.partition(":") for line in self.category_qualifications.splitlines() if line.strip())
         return [category.strip() for category, _colon, name in asked if name.strip() not in qualifications]
+
+    def clean_categories(self) -> None:
+        if any(len(each) > LONGEST_CATEGORY for each in self.listed_categories):
+            message = _("Each category is a line of at most %(limit)d characters.")
+            raise ValidationError({"categories": message % {"limit": LONGEST_CATEGORY}})
+
+    def clean_own_flags(self) -> None:
+        names = [name for name, _help in self.listed_own_flags]
+        for name in names:
+            if not OWN_FLAG.fullmatch(name):
+                message = _("“%(name)s”: a name has at most 30 letters, digits, spaces and hyphens.")
+                raise ValidationError({"own_flags": message % {"name": name[:60]}})
+        if len(set(names)) < len(names):
+            raise ValidationError({"own_flags": _("A name stands twice.")})
+
+    @property
+    def listed_categories(self) -> list[str]:
+        """Return the categories that authors choose from; none means the paper's."""
+        return [line.strip() for line in self.categories.splitlines() if line.strip()]
+
+    @property
+    def listed_own_flags(self) -> list[tuple[str, str]]:
+        """Return the names of this campaign's own yes/no questions, each with what it means."""
+        parts = (line.partition(":") for line in self.own_flags.splitlines() if line.strip())
+        return [(name.strip(), help.strip()) for name, _colon, help in parts]
 
     @property
     def listed_use_cases(self) -> list[str]:

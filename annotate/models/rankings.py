@@ -68,6 +68,7 @@ class RankedCompletion(models.Model):
     place = models.PositiveSmallIntegerField()
     rank = models.PositiveSmallIntegerField(null=True, blank=True)
     rating = models.PositiveSmallIntegerField(null=True, blank=True)
+    # Of Flag, or of the campaign's own as they were when it was judged.
     flags = ArrayField(models.CharField(max_length=30), default=list, blank=True)
     notes = models.TextField(blank=True, default="")
 
@@ -84,9 +85,6 @@ class RankedCompletion(models.Model):
             models.CheckConstraint(
                 condition=Q(rating__isnull=True) | Q(rating__gte=1, rating__lte=7),
                 name="ranked_completion_rating_1_to_7",
-            ),
-            models.CheckConstraint(
-                condition=Q(flags__contained_by=Flag.values), name="ranked_completion_flags_known"
             ),
         ]
 

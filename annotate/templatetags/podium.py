@@ -8,9 +8,8 @@ from comrak import ExtensionOptions, ParseOptions, RenderOptions, render_markdow
 from django import template
 from django.utils.safestring import SafeString, mark_safe
 
-from annotate.flag_help import FLAG_HELP
+from annotate.asked import words_of
 from annotate.formulas import mathml
-from annotate.models import Flag
 
 register = template.Library()
 
@@ -82,11 +81,5 @@ def _as_typed(match: re.Match[str]) -> str:
 
 @register.filter
 def flag_words(flag: str) -> str:
-    """Return a yes/no question about an output as labelers read it."""
-    return str(Flag(flag).label) if flag in Flag.values else flag
-
-
-@register.filter
-def flag_help(flag: str) -> str:
-    """Return what a yes/no question about an output means."""
-    return str(FLAG_HELP[Flag(flag)])
+    """Return a yes/no question about an output as people read it."""
+    return words_of(flag)

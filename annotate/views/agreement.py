@@ -8,9 +8,9 @@ from django.views.decorators.http import require_GET
 from annotate import access
 from annotate.access import SignedInRequest, for_researchers
 from annotate.agreement_report import Report
+from annotate.asked import words_of
 from annotate.figures import Figure
 from annotate.judged import agreement
-from annotate.models import Flag
 
 LABELERS_IN_THE_MATRIX = 12
 
@@ -24,7 +24,7 @@ def agreement_page(request: SignedInRequest, pk: int) -> HttpResponse:
     context = {
         "campaign": campaign,
         "report": report,
-        "flags": [(Flag(name).label, figure) for name, figure in report.flag_alphas.items()],
+        "flags": [(words_of(name), figure) for name, figure in report.flag_alphas.items()],
         "names": names,
         "matrix": matrix(report, names),
         "over_time": over_time(report),

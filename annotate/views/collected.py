@@ -7,8 +7,8 @@ from django.views.decorators.http import require_GET
 
 from annotate import access
 from annotate.access import SignedInRequest, for_researchers
+from annotate.asked import CATEGORIES
 from annotate.collected import DATASETS, Collected, collected
-from annotate.forms import CATEGORIES
 from annotate.models import PromptFlag, Source, Split
 
 # InstructGPT, table 1: the shares of its customers' prompts.

@@ -7,7 +7,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
-from annotate import access
+from annotate import access, asked
 from annotate.access import SignedInRequest
 from annotate.actions import demonstrations, suggestions
 from annotate.errors import Refused
@@ -79,10 +79,12 @@ def page(
     text: str | None = None,
     error: Refused | None = None,
 ) -> HttpResponse:
+    chosen = request.POST.getlist("prompt_flags") if error else demonstration.prompt_flags
     context = desk.shared_context(WORK, demonstration, error) | {
         "text": demonstration.text if text is None else text,
         "suggestion": suggestions.own(request.user, demonstration.prompt).last(),
-        "chosen_prompt_flags": request.POST.getlist("prompt_flags") if error else demonstration.prompt_flags,
+        "prompt_flags": asked.prompt_flags(demonstration.prompt.campaign, chosen),
+        "chosen_prompt_flags": chosen,
     }
     status = error.status if error else 200
     return render(request, "demonstrate/demonstrate.html", context, status=status)

@@ -16,7 +16,7 @@ from annotate.access import LookedAt, SignedInRequest
 from annotate.actions import answers, claims, demonstrations, rankings
 from annotate.errors import Refused
 from annotate.forms import as_written
-from annotate.models import Campaign, ClaimState, Demonstration, PromptFlag, Ranking, SkipKind
+from annotate.models import Campaign, ClaimState, Demonstration, Ranking, SkipKind
 from annotate.today import changed_instructions, done_today
 from annotate.word_diff import difference
 
@@ -122,7 +122,6 @@ def shared_context(work: Work[C], claim: C, error: Refused | None) -> dict[str, 
         "skip_url": reverse(f"skip-{work.noun}", args=[claim.pk]),
         "skip_kinds": SkipKind.choices,
         "today_url": f"{reverse('today', args=[claim.prompt.campaign_id])}?{work.noun}",
-        "prompt_flags": PromptFlag.choices,
     }
 
 

@@ -27,6 +27,9 @@ class Frame(NamedTuple):
     language: str | None
     campaign: int
     campaign_name: str
+    flags_left_out: tuple[str, ...]
+    own_flags: str
+    prompt_flags_left_out: tuple[str, ...]
     instructions: int | None
     roles: tuple[str, ...]
     k: int
@@ -34,7 +37,8 @@ class Frame(NamedTuple):
 
 def frame(campaign: Campaign, ranking: Ranking) -> Frame:
     roles = tuple(message["role"] for message in ranking.prompt.messages)
-    names = (campaign.pk, campaign.name, ranking.instructions_id)
+    asked = (tuple(campaign.flags_left_out), campaign.own_flags, tuple(campaign.prompt_flags_left_out))
+    names = (campaign.pk, campaign.name, *asked, ranking.instructions_id)
     return Frame(get_language(), *names, roles, len(ranking.texts))
 
 
@@ -42,7 +46,13 @@ def stand_in(frame: Frame) -> Ranking:
     """Return a ranking, stored nowhere, whose words are holes."""
     turns = enumerate(frame.roles)
     messages = [{"role": role, "content": HOLE.format(f"turn-{turn}")} for turn, role in turns]
-    campaign = Campaign(pk=frame.campaign, name=frame.campaign_name)
+    campaign = Campaign(
+        pk=frame.campaign,
+        name=frame.campaign_name,
+        flags_left_out=list(frame.flags_left_out),
+        own_flags=frame.own_flags,
+        prompt_flags_left_out=list(frame.prompt_flags_left_out),
+    )
     instructions = frame.instructions and Instructions.objects.get(pk=frame.instructions)
     prompt = Prompt(pk=PK, campaign=campaign, messages=messages)
     return Ranking(pk=PK, prompt=prompt, instructions=instructions or None, state=ClaimState.CLAIMED)

@@ -11,13 +11,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
-from annotate import access
+from annotate import access, asked
 from annotate.access import SignedInRequest
 from annotate.actions import rankings
 from annotate.actions.rankings import BEST_RATING, Answer, Judgement
 from annotate.errors import Refused
 from annotate.forms import ranking_answer
-from annotate.models import LETTERS, Campaign, Flag, Ranking
+from annotate.models import LETTERS, Campaign, Ranking
 from annotate.reviewed import reviewed
 from annotate.views import desk, fresh
 
@@ -119,7 +119,8 @@ def page_context(
         "outputs": outputs,
         "ranks": range(1, len(outputs) + 1),
         "ratings": range(1, BEST_RATING + 1),
-        "flags": Flag.choices,
+        "questions": asked.questions(ranking.prompt.campaign),
+        "prompt_flags": asked.prompt_flags(ranking.prompt.campaign, list(answer.prompt_flags)),
         "notes": answer.notes,
         "chosen_prompt_flags": answer.prompt_flags,
         "asks_review": answer.asks_review,

@@ -22,9 +22,9 @@ def write_prompt(request: SignedInRequest, campaign_pk: int) -> HttpResponse:
     """Write a single request; with ?kind=use_case, one for a use case."""
     campaign = access.labeling_campaign(request.user, campaign_pk)
     sent = request.POST or None
-    kind, form = Kind.PLAIN, PlainForm(sent)
+    kind, form = Kind.PLAIN, PlainForm(sent, campaign)
     if request.GET.get("kind") == Kind.USE_CASE:
-        kind, form = Kind.USE_CASE, UseCaseForm(sent, campaign.listed_use_cases)
+        kind, form = Kind.USE_CASE, UseCaseForm(sent, campaign)
     if request.method == "GET" or not form.is_valid():
         return page(request, campaign, kind, form)
     told = form.cleaned_data
@@ -40,7 +40,7 @@ def write_prompt(request: SignedInRequest, campaign_pk: int) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def write_few_shot(request: SignedInRequest, campaign_pk: int) -> HttpResponse:
     campaign = access.labeling_campaign(request.user, campaign_pk)
-    form = FewShotForm(request.POST or None)
+    form = FewShotForm(request.POST or None, campaign)
     if request.method == "GET" or not form.is_valid():
         return page(request, campaign, Kind.FEW_SHOT, form)
     told = form.cleaned_data
