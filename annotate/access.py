@@ -50,8 +50,17 @@ class LookedAt(NamedTuple, Generic[C]):
 
 
 # In the model's own order, which from_db asks for.
-CAMPAIGN = ("id", "name", "labelers_per_prompt", "is_open", "category_qualifications")
-CAMPAIGN += ("flags_left_out", "own_flags", "prompt_flags_left_out", "lease_minutes")
+CAMPAIGN = (
+    "id",
+    "name",
+    "labelers_per_prompt",
+    "is_open",
+    "category_qualifications",
+    "flags_left_out",
+    "own_flags",
+    "prompt_flags_left_out",
+    "lease_minutes",
+)
 # On the way to every item, and as a query to be built it would be a tenth of its cost.
 LOOKED_AT = """
 SELECT claim.id, claim.prompt_id, claim.state, claim.lease_until,

@@ -10,8 +10,26 @@ from django.utils.translation import gettext_lazy as _
 from annotate.models import Campaign, Event, Flag, PromptFlag, Role, Scope, Split, User
 from annotate.snapshot_query import SnapshotQuery
 
-_CampaignForm = modelform_factory(
+BOXES = {"flags_left_out": Flag.choices, "prompt_flags_left_out": PromptFlag.choices}
+
+
+def _with_boxes(column: Any, **options: Any) -> forms.Field:
+    """Return the field of a column, one box a flag for those that list flags."""
+    if column.name not in BOXES:
+        field: forms.Field = column.formfield(**options)
+        return field
+    return forms.MultipleChoiceField(
+        label=column.verbose_name,
+        help_text=column.help_text,
+        choices=BOXES[column.name],
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+    )
+
+
+CampaignForm = modelform_factory(
     Campaign,
+    formfield_callback=_with_boxes,
     fields=[
         "name",
         "k",
@@ -34,23 +52,6 @@ _CampaignForm = modelform_factory(
         "is_open",
     ],
 )
-
-
-class CampaignForm(_CampaignForm):
-    flags_left_out = forms.MultipleChoiceField(
-        label=Campaign._meta.get_field("flags_left_out").verbose_name,
-        help_text=_("What rankings say already stays with them."),
-        choices=Flag.choices,
-        required=False,
-        widget=forms.CheckboxSelectMultiple,
-    )
-    prompt_flags_left_out = forms.MultipleChoiceField(
-        label=Campaign._meta.get_field("prompt_flags_left_out").verbose_name,
-        choices=PromptFlag.choices,
-        required=False,
-        widget=forms.CheckboxSelectMultiple,
-    )
-
 
 # Any, for modelform_factory's types know no lazy words.
 _RETRAINING_HELP: dict[str, Any] = {
