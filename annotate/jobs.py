@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 SAMPLE = "trainer.sample"
 TRAIN = "trainer.train"
 SEND_WEBHOOK = "annotate.send_webhook"
+KEEP_FIGURES = "annotate.keep_figures"
 BELL_SECONDS = 60
 """Beat rings more often than this."""
 
@@ -35,6 +36,11 @@ def ring_trainer(run_id: int) -> None:
 def ring_webhook(delivery_id: int) -> None:
     """Tell the light workers, once this transaction commits, that a delivery is due."""
     transaction.on_commit(partial(_ring, SEND_WEBHOOK, delivery_id))
+
+
+def ring_figures() -> None:
+    """Tell the light workers, once this transaction commits, that figures are asked for."""
+    transaction.on_commit(partial(_ring, KEEP_FIGURES))
 
 
 def workers_on(queue: str, timeout: float = 2.0) -> list[str]:

@@ -25,8 +25,8 @@ ACCURACY = ("accuracy", "accuracy_low", "accuracy_high")
 
 class Progress(NamedTuple):
     prompts: int
-    by_sampling: list[tuple[str, str, int]]
-    """State, its words, how many prompts are in it; states without prompts left out."""
+    by_sampling: list[tuple[str, int]]
+    """How many prompts are in each state; states without prompts left out."""
     rankings: int
     rankings_wanted: int
     rankings_in_progress: int
@@ -37,7 +37,7 @@ class Progress(NamedTuple):
 def progress(campaign: Campaign) -> Progress:
     prompts = Prompt.objects.filter(campaign=campaign)
     counts = dict(prompts.order_by().values_list("sampling").annotate(count=Count("pk")))
-    by_sampling = [(state.value, str(state.label), counts[state]) for state in Sampling if state in counts]
+    by_sampling = [(state.value, counts[state]) for state in Sampling if state in counts]
     submitted = Q(rankings__state=ClaimState.SUBMITTED, rankings__is_review=False)
     rankings = prompts.aggregate(
         submitted=Count("rankings", filter=submitted),
@@ -79,8 +79,31 @@ def cost(campaign: Campaign, so_far: Progress) -> Cost:
     return Cost(hours[0], hours[1], left)
 
 
+class Day(NamedTuple):
+    """What was submitted until a day's end, from the first on."""
+
+    time: int
+    """When it began, in Unix seconds."""
+    rankings: int
+    hours: float
+
+
+class Glance(NamedTuple):
+    """How far a campaign is, and what it has cost."""
+
+    progress: Progress
+    cost: Cost
+    skips: list[tuple[str, int, int]]
+    days: list[Day]
+
+
+def glance(campaign: Campaign) -> Glance:
+    so_far = progress(campaign)
+    return Glance(so_far, cost(campaign, so_far), skips(campaign), days(campaign))
+
+
 def skips(campaign: Campaign) -> list[tuple[str, int, int]]:
-    """Return each reason to skip that was given, with how many rankings and demonstrations it stopped."""
+    """Return each SkipKind that was given, with how many rankings and demonstrations it stopped."""
     by_kind = [
         dict(
             kind._default_manager.filter(prompt__campaign=campaign, state=ClaimState.SKIPPED)
@@ -90,7 +113,7 @@ def skips(campaign: Campaign) -> list[tuple[str, int, int]]:
         )
         for kind in (Ranking, Demonstration)
     ]
-    rows = [(str(reason.label), *(counts.get(reason, 0) for counts in by_kind)) for reason in SkipKind]
+    rows = [(reason.value, *(counts.get(reason, 0) for counts in by_kind)) for reason in SkipKind]
     return [row for row in rows if any(row[1:])]
 
 
@@ -105,22 +128,23 @@ def comparisons(campaign: Campaign, since: datetime | None = None) -> int:
     return ranked.filter(ranking__ranked_completions__rank__gt=F("rank")).count()
 
 
-def history(campaign: Campaign) -> list[tuple[int, dict[str, float]]]:
-    """Return rankings and hours so far and each reward model's held-out accuracy, by time in Unix seconds."""
+def days(campaign: Campaign) -> list[Day]:
     submitted = Ranking.objects.filter(prompt__campaign=campaign, state=ClaimState.SUBMITTED)
-    by_day = (
-        submitted.order_by()
-        .annotate(day=TruncDay("submitted_at"))
-        .values_list("day")
-        .annotate(made=Count("pk", filter=Q(is_review=False)), took=Sum("seconds"))
-        .order_by("day")
-    )
-    points: list[tuple[int, dict[str, float]]] = []
+    by_day = submitted.order_by().annotate(day=TruncDay("submitted_at")).values_list("day")
+    made = Count("pk", filter=Q(is_review=False))
+    points: list[Day] = []
     total, worked = 0, 0.0
-    for day, count, seconds in by_day:
+    for day, count, seconds in by_day.annotate(made=made, took=Sum("seconds")).order_by("day"):
         total, worked = total + count, worked + (seconds or 0.0)
-        hours = {"hours": worked / SECONDS_AN_HOUR} if worked else {}
-        points.append((int(day.timestamp()), {"rankings": total, **hours}))
+        points.append(Day(int(day.timestamp()), total, worked / SECONDS_AN_HOUR))
+    return points
+
+
+def history(campaign: Campaign, days: list[Day]) -> list[tuple[int, dict[str, float]]]:
+    """Return rankings and hours so far and each reward model's held-out accuracy, by time in Unix seconds."""
+    points: list[tuple[int, dict[str, float]]] = [
+        (day.time, {"rankings": day.rankings} | ({"hours": day.hours} if day.hours else {})) for day in days
+    ]
     runs = campaign.runs.filter(stage=Stage.REWARD, state=RunState.SUCCEEDED, result__has_key="accuracy")
     for finished_at, result in runs.values_list("finished_at", "result"):
         assert finished_at is not None, "the database lets no run end without its time"

@@ -6,6 +6,7 @@ from annotate.actions import (
     claims,
     deliveries,
     kept_answers,
+    kept_figures,
     languages,
     retraining,
     runs,
@@ -65,6 +66,12 @@ def find_untold() -> None:
 @shared_task(name="annotate.send_webhook")
 def send_webhook(delivery_id: int) -> None:
     deliveries.deliver(delivery_id)
+
+
+@shared_task(name="annotate.keep_figures")
+def keep_figures() -> None:
+    """Work out beforehand what pages show of big campaigns."""
+    kept_figures.work_out_due()
 
 
 @shared_task(name="annotate.forget_old_answers")

@@ -10,8 +10,8 @@ from annotate import access
 from annotate.actions import campaigns
 from annotate.api.auth import ApiRequest
 from annotate.api.endpoints import Endpoint, once, sent
+from annotate.kept import PROGRESS, shown
 from annotate.models import Campaign, Instructions, Scope, User
-from annotate.progress import progress
 
 
 class CampaignShape(serializers.ModelSerializer[Campaign]):
@@ -77,6 +77,7 @@ class ProgressShape(serializers.Serializer[Any]):
     rankings_in_progress = serializers.IntegerField()
     demonstrations = serializers.IntegerField()
     comparisons = serializers.IntegerField()
+    as_of = serializers.DateTimeField(allow_null=True, help_text="Of a big campaign; null means now.")
 
 
 class Campaigns(Endpoint):
@@ -157,8 +158,7 @@ class CampaignProgress(Endpoint):
     def get(self, request: ApiRequest, pk: int) -> Response:
         """Read how far a campaign is. Researchers and admins."""
         access.only_researchers(request.user)
-        said = progress(access.campaign(request.user, pk))._asdict()
-        said["by_sampling"] = [
-            {"sampling": state, "prompts": count} for state, _words, count in said["by_sampling"]
-        ]
+        found = shown(access.campaign(request.user, pk), PROGRESS)
+        said = found.told().progress._asdict() | {"as_of": found.as_of}
+        said["by_sampling"] = [{"sampling": state, "prompts": count} for state, count in said["by_sampling"]]
         return Response(ProgressShape(said).data)

@@ -1,5 +1,6 @@
 """Data out: snapshots, exports, and how far a campaign's labelers agree."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from annotate.actions.snapshots import take_snapshot
 from annotate.api.auth import ApiRequest
 from annotate.api.endpoints import JSON_LINES, Endpoint, once, sent
 from annotate.api.shapes import username
-from annotate.judged import agreement
+from annotate.kept import AGREEMENT, shown
 from annotate.models import Campaign, Scope, Snapshot, Split
 from annotate.snapshot_query import SnapshotQuery
 
@@ -117,6 +118,7 @@ class AgreementShape(serializers.Serializer[Any]):
     pairs = GroupFigureShape(many=True)
     categories = GroupFigureShape(many=True)
     over_time = DaysFigureShape(many=True)
+    as_of = serializers.DateTimeField(allow_null=True, help_text="Of a big campaign; null means now.")
 
 
 class CampaignSnapshots(Endpoint):
@@ -185,4 +187,7 @@ class CampaignAgreement(Endpoint):
     def get(self, request: ApiRequest, pk: int) -> Response:
         """Read how far a campaign's labelers agree, with intervals. Researchers and admins."""
         access.only_researchers(request.user)
-        return Response(AgreementShape(agreement(access.campaign(request.user, pk))).data)
+        found = shown(access.campaign(request.user, pk), AGREEMENT)
+        report = found.told()
+        said = {each.name: getattr(report, each.name) for each in dataclasses.fields(report)}
+        return Response(AgreementShape(said | {"as_of": found.as_of}).data)

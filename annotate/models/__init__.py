@@ -14,6 +14,7 @@ from annotate.models.dialogues import (
     DialogueTurn,
 )
 from annotate.models.intake import IntakeDecision, Rule
+from annotate.models.kept_figures import KeptFigures
 from annotate.models.notices import Notice
 from annotate.models.people import Role, Split, User
 from annotate.models.prompts import UNKNOWN_LANGUAGE, Kind, Prompt, PromptFlag, Sampling, Source
@@ -56,6 +57,7 @@ __all__ = [
     "Flag",
     "Instructions",
     "KeptAnswer",
+    "KeptFigures",
     "IntakeDecision",
     "Kind",
     "Notice",

@@ -9,8 +9,8 @@ from annotate import access
 from annotate.access import SignedInRequest, for_researchers
 from annotate.agreement_report import Report
 from annotate.asked import words_of
-from annotate.figures import Figure
-from annotate.judged import agreement
+from annotate.figures import ENOUGH_PROMPTS, Figure
+from annotate.kept import AGREEMENT, shown
 
 LABELERS_IN_THE_MATRIX = 12
 
@@ -19,17 +19,21 @@ LABELERS_IN_THE_MATRIX = 12
 @for_researchers
 def agreement_page(request: SignedInRequest, pk: int) -> HttpResponse:
     campaign = access.campaign(request.user, pk)
-    report = agreement(campaign)
+    found = shown(campaign, AGREEMENT)
+    context: dict[str, object] = {"campaign": campaign, "kept": found.kept, "needed": ENOUGH_PROMPTS}
+    context |= told(found.figures) if found.figures else {}
+    return render(request, "agreement/agreement.html", context)
+
+
+def told(report: Report) -> dict[str, object]:
     names = busiest(report)
-    context = {
-        "campaign": campaign,
+    return {
         "report": report,
         "flags": [(words_of(name), figure) for name, figure in report.flag_alphas.items()],
         "names": names,
         "matrix": matrix(report, names),
         "over_time": over_time(report),
     }
-    return render(request, "agreement/agreement.html", context)
 
 
 def over_time(report: Report) -> dict[str, object]:

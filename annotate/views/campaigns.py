@@ -12,8 +12,9 @@ from annotate import access
 from annotate.access import SignedInRequest, for_researchers
 from annotate.actions import campaigns, sampling
 from annotate.admin_forms import CampaignForm, InstructionsForm, MembersForm
-from annotate.models import EngineStatus, Prompt, Sampling, current_policy
-from annotate.progress import ACCURACY, cost, history, progress, skips
+from annotate.kept import PROGRESS, shown
+from annotate.models import EngineStatus, Prompt, Sampling, SkipKind, current_policy
+from annotate.progress import ACCURACY, Glance, history
 from annotate.suggested import taken
 
 PROMPTS_A_PAGE = 50
@@ -22,7 +23,9 @@ PROMPTS_A_PAGE = 50
 @require_GET
 @for_researchers
 def campaign_list(request: SignedInRequest) -> HttpResponse:
-    rows = [(row, progress(row), current_policy(row)) for row in access.campaigns(request.user)]
+    rows = [
+        (row, shown(row, PROGRESS).figures, current_policy(row)) for row in access.campaigns(request.user)
+    ]
     return render(request, "campaigns/list.html", {"rows": rows})
 
 
@@ -42,12 +45,12 @@ def create(request: SignedInRequest) -> HttpResponse:
 @for_researchers
 def campaign_page(request: SignedInRequest, pk: int) -> HttpResponse:
     campaign = access.campaign(request.user, pk)
-    policy, so_far = current_policy(campaign), progress(campaign)
+    policy, so_far = current_policy(campaign), shown(campaign, PROGRESS)
     context = {
         "campaign": campaign,
-        "progress": so_far,
-        "cost": cost(campaign, so_far),
-        "skips": skips(campaign),
+        "kept": so_far.kept,
+        "glance": so_far.figures,
+        **(in_words(so_far.figures) if so_far.figures else {}),
         "taken": taken(campaign),
         "policy": policy,
         "lineage": policy.lineage if policy else [],
@@ -55,6 +58,16 @@ def campaign_page(request: SignedInRequest, pk: int) -> HttpResponse:
         "runs": campaign.runs.select_related("checkpoint")[:8],
     }
     return render(request, "campaigns/campaign.html", context)
+
+
+def in_words(glance: Glance) -> dict[str, object]:
+    """Return states and reasons with the words that people read for them."""
+    return {
+        "by_sampling": [
+            (state, Sampling(state).label, count) for state, count in glance.progress.by_sampling
+        ],
+        "skips": [(SkipKind(reason).label, *counts) for reason, *counts in glance.skips],
+    }
 
 
 @require_GET
@@ -67,7 +80,8 @@ def metrics(request: SignedInRequest, pk: int) -> JsonResponse:
         _("Hours worked"): ["hours"],
         _("Held-out accuracy"): list(ACCURACY),
     }
-    steps = history(campaign)
+    so_far = shown(campaign, PROGRESS).figures
+    steps = history(campaign, so_far.days if so_far else [])
     named = {name for _time, numbers in steps for name in numbers}
     drawn = {title: names for title, names in families.items() if named.intersection(names)}
     return JsonResponse({"steps": steps, "families": drawn, "is_more": False})

@@ -8,7 +8,8 @@ from django.views.decorators.http import require_GET
 from annotate import access
 from annotate.access import SignedInRequest, for_researchers
 from annotate.asked import CATEGORIES
-from annotate.collected import DATASETS, Collected, collected
+from annotate.collected import DATASETS, Collected
+from annotate.kept import TABLES, shown
 from annotate.models import PromptFlag, Source, Split
 
 # InstructGPT, table 1: the shares of its customers' prompts.
@@ -31,8 +32,14 @@ LANGUAGES_SHOWN = 20
 @for_researchers
 def collected_page(request: SignedInRequest, pk: int) -> HttpResponse:
     campaign = access.campaign(request.user, pk)
-    tables = collected(campaign)
-    context = {"campaign": campaign, "tables": tables, "datasets": DATASETS, **in_words(tables)}
+    found = shown(campaign, TABLES)
+    context: dict[str, object] = {
+        "campaign": campaign,
+        "kept": found.kept,
+        "tables": found.figures,
+        "datasets": DATASETS,
+    }
+    context |= in_words(found.figures) if found.figures else {}
     return render(request, "collected/collected.html", context)
 
 

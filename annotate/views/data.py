@@ -17,8 +17,9 @@ from annotate.actions.imports import import_file
 from annotate.actions.snapshots import take_snapshot
 from annotate.admin_forms import ImportForm, SnapshotForm
 from annotate.errors import Invalid
+from annotate.kept import PROGRESS, shown
 from annotate.models import Campaign
-from annotate.progress import Progress, progress
+from annotate.progress import Progress
 
 SHOWN_PROBLEMS = 20
 IMPORTED = gettext_noop(
@@ -98,25 +99,26 @@ def snapshot(request: SignedInRequest, pk: int) -> HttpResponse:
 def context_of(
     campaign: Campaign, *, form: ImportForm | None = None, query: SnapshotForm | None = None
 ) -> dict[str, object]:
-    so_far = progress(campaign)
+    so_far = shown(campaign, PROGRESS)
     return {
         "form": form or ImportForm(),
-        "kinds": kinds_of(so_far),
+        "kinds": kinds_of(so_far.figures.progress if so_far.figures else None),
         "forms": tables.FORMATS,
         "query": query or SnapshotForm(campaign),
         "campaign": campaign,
+        "kept": so_far.kept,
         "snapshots": campaign.snapshots.select_related("created_by")[:50],
     }
 
 
-def kinds_of(so_far: Progress) -> list[tuple[str, str, str, int | None]]:
+def kinds_of(so_far: Progress | None) -> list[tuple[str, str, str, int | None]]:
     """Return each kind that goes out: its name, what it is called, what reads it, and how many rows."""
     return [
-        ("rankings", _("Rankings"), "", so_far.rankings),
-        ("comparisons", _("Comparisons"), "RewardTrainer, DPOTrainer", so_far.comparisons),
+        ("rankings", _("Rankings"), "", so_far and so_far.rankings),
+        ("comparisons", _("Comparisons"), "RewardTrainer, DPOTrainer", so_far and so_far.comparisons),
         ("unpaired", _("Good and bad completions"), "KTOTrainer", None),
         ("rated", _("Completions rated 7"), "FeedME", None),
-        ("demonstrations", _("Demonstrations"), "", so_far.demonstrations),
-        ("sft", _("Demonstrations as chats"), "SFTTrainer", so_far.demonstrations),
-        ("prompts", _("Prompts"), "", so_far.prompts),
+        ("demonstrations", _("Demonstrations"), "", so_far and so_far.demonstrations),
+        ("sft", _("Demonstrations as chats"), "SFTTrainer", so_far and so_far.demonstrations),
+        ("prompts", _("Prompts"), "", so_far and so_far.prompts),
     ]

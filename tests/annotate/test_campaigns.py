@@ -136,7 +136,7 @@ def test_the_page_says_how_many_hours_went_in_and_how_many_are_left(
     submit(sampled_prompt(campaign), lena, day=1, seconds=3600.0)
     sampled_prompt(campaign)
     page = client_of(rosa).get(f"/campaigns/{campaign.pk}")
-    assert page.context["cost"] == (1.0, 0.0, 3.0)
+    assert page.context["glance"].cost == (1.0, 0.0, 3.0)
     assert "1.0 hours worked" in page.content.decode()
     said = client_of(rosa).get(f"/campaigns/{campaign.pk}/metrics").json()
     assert said["steps"][0][1] == {"rankings": 1, "hours": 1.0}

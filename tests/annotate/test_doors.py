@@ -83,7 +83,7 @@ DOORS = {
     ("GET", "research"): """
         /campaigns /campaigns/# /campaigns/#/metrics /campaigns/#/prompts /campaigns/#/runs
         /campaigns/#/checkpoints /campaigns/#/agreement /campaigns/#/data /campaigns/#/review
-        /campaigns/#/intake /campaigns/#/tables
+        /campaigns/#/intake /campaigns/#/tables /campaigns/#/figures/subject
         /snapshots/# /runs /runs/# /runs/#/status /runs/#/metrics /checkpoints /checkpoints/#
         /api/campaigns/#/reviews /api/campaigns/#/agreement /api/campaigns/#/completions
         /api/campaigns/#/demonstrations
@@ -94,7 +94,7 @@ DOORS = {
         /campaigns/new /campaigns/#/settings /campaigns/#/instructions /campaigns/#/members
         /campaigns/#/runs/start/stage /campaigns/#/retraining""",
     ("POST", "research"): """
-        /campaigns/#/review/next /api/campaigns/#/reviews/next
+        /campaigns/#/review/next /api/campaigns/#/reviews/next /campaigns/#/figures/subject/anew
         /campaigns/#/prompts/retry /campaigns/#/retraining/now /campaigns/#/data/snapshot /runs/#/cancel
         /runs/#/retry /checkpoints/#/promote/# /api/campaigns /api/campaigns/#/customer-prompts
         /api/campaigns/#/instructions /api/campaigns/#/promotions /api/campaigns/#/runs
@@ -112,7 +112,14 @@ DOORS = {
         /api/people /api/people/#/password""",
     ("PATCH", "admins"): "/api/people/#",
 }
-WORDS = {"stage": "sft", "kind": "prompts", "form": "parquet", "place": "0", "address": "nowhere"}
+WORDS = {
+    "stage": "sft",
+    "kind": "prompts",
+    "form": "parquet",
+    "place": "0",
+    "subject": "tables",
+    "address": "nowhere",
+}
 
 
 def routes(resolver: URLResolver, before: str = "/") -> Iterator[str]:
