@@ -27,6 +27,8 @@ from annotate.models import (
     Run,
     Snapshot,
     Suggestion,
+    Transfer,
+    TransferKind,
     User,
     Webhook,
 )
@@ -203,6 +205,14 @@ def retrainings(user: User, campaign: Campaign) -> QuerySet[Retraining]:
 def snapshot(user: User, pk: int) -> Snapshot:
     rows = Snapshot.objects.all() if user.is_researcher else Snapshot.objects.none()
     return get_object_or_404(rows, pk=pk)
+
+
+def transfer(user: User, pk: int) -> Transfer:
+    """Return a snapshot in the making to researchers, to admins imports as well."""
+    rows = Transfer.objects.all() if user.is_researcher else Transfer.objects.none()
+    if not user.is_admin:
+        rows = rows.filter(kind=TransferKind.SNAPSHOT)
+    return get_object_or_404(rows.select_related("campaign", "created_by"), pk=pk)
 
 
 def people(user: User) -> QuerySet[User]:

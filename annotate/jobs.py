@@ -19,6 +19,7 @@ SAMPLE = "trainer.sample"
 TRAIN = "trainer.train"
 SEND_WEBHOOK = "annotate.send_webhook"
 KEEP_FIGURES = "annotate.keep_figures"
+CARRY = "annotate.carry"
 BELL_SECONDS = 60
 """Beat rings more often than this."""
 
@@ -41,6 +42,11 @@ def ring_webhook(delivery_id: int) -> None:
 def ring_figures() -> None:
     """Tell the light workers, once this transaction commits, that figures are asked for."""
     transaction.on_commit(partial(_ring, KEEP_FIGURES))
+
+
+def ring_transfer(transfer_id: int) -> None:
+    """Tell the light workers, once this transaction commits, that a transfer waits."""
+    transaction.on_commit(partial(_ring, CARRY, transfer_id))
 
 
 def workers_on(queue: str, timeout: float = 2.0) -> list[str]:

@@ -191,6 +191,7 @@ CELERY_BEAT_SCHEDULE = {
     "release-stale-claims": {"task": "annotate.release_stale_claims", "schedule": 60},
     "find-untold": {"task": "annotate.find_untold", "schedule": 10},
     "keep-figures": {"task": "annotate.keep_figures", "schedule": 60},
+    "find-lost-transfers": {"task": "annotate.find_lost_transfers", "schedule": 10},
     "forget-old-answers": {"task": "annotate.forget_old_answers", "schedule": 3600},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")

@@ -1,6 +1,6 @@
 """Which rows a snapshot takes in: of which campaigns, times, labelers, splits, instructions and agreement."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import reduce
@@ -78,6 +78,16 @@ class SnapshotQuery:
         if self.agreement is not None:
             restricting |= {"agreement": self.agreement, "keep_single": self.keep_single}
         return restricting
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> "SnapshotQuery":
+        """Return the query that said this as JSON."""
+        named = said.get("campaigns", [])
+        campaigns = list(Campaign.objects.filter(name__in=named))
+        if len(campaigns) < len(named):
+            raise Invalid(_("campaigns: one of them is gone or was renamed; ask again."))
+        days = {name: date.fromisoformat(said[name]) for name in ("since", "until") if name in said}
+        return cls(**{**said, **days, "campaigns": campaigns})
 
     def check(self) -> None:
         """Raise Invalid naming what cannot be meant."""

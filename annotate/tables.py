@@ -103,6 +103,12 @@ def csv_lines(kind: str, lines: Iterable[bytes]) -> Iterator[bytes]:
         yield _csv_line([_cell(row.get(name)) for name in names])
 
 
+def safe_csv(rows: Iterable[Sequence[object]]) -> Iterator[bytes]:
+    """Yield rows as CSV lines in which a spreadsheet finds no formula."""
+    for row in rows:
+        yield _csv_line([_cell(value) for value in row])
+
+
 def _csv_line(cells: Sequence[object]) -> bytes:
     text = io.StringIO()
     csv.writer(text, lineterminator="\r\n").writerow(cells)

@@ -1,8 +1,13 @@
 """Light periodic work on queue web: what beat rings for, each safe to run twice."""
 
+import threading
+from typing import Any
+
 from celery import shared_task
+from celery.signals import worker_shutting_down
 
 from annotate.actions import (
+    carrying,
     claims,
     deliveries,
     kept_answers,
@@ -12,12 +17,21 @@ from annotate.actions import (
     runs,
     sampling,
     suggestions,
+    transfers,
     webhooks,
 )
 from annotate.jobs import ring_sampler
 
 LANGUAGE_BATCHES = 5
 """Three seconds' work, so that a million prompts from a file keep nobody else waiting."""
+
+stopping = threading.Event()
+
+
+@worker_shutting_down.connect
+def leave(**_told: Any) -> None:
+    """Let a transfer that is worked on go back to the queue."""
+    stopping.set()
 
 
 @shared_task(name="annotate.ring_for_waiting_prompts")
@@ -72,6 +86,19 @@ def send_webhook(delivery_id: int) -> None:
 def keep_figures() -> None:
     """Work out beforehand what pages show of big campaigns."""
     kept_figures.work_out_due()
+
+
+@shared_task(name="annotate.carry")
+def carry(transfer_id: int) -> None:
+    """Work on a file to take in or a snapshot to take until it ends."""
+    carrying.work(transfer_id, stopping.is_set)
+
+
+@shared_task(name="annotate.find_lost_transfers")
+def find_lost_transfers() -> None:
+    """End transfers whose worker was lost, and ring for the one that waits."""
+    transfers.find_lost()
+    transfers.ring_for_waiting()
 
 
 @shared_task(name="annotate.forget_old_answers")

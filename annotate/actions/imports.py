@@ -18,6 +18,7 @@ from django.db import connection, transaction
 from django.db.models import Max
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from annotate.actions import imported_answers, imported_names, imported_prompts, imported_slots
 from annotate.actions.audit import record
@@ -45,6 +46,9 @@ BATCH_BYTES = 8 * 1024 * 1024
 KEPT_PROBLEMS = 100
 ANALYZED_ROWS = 500
 """After so many the query planner's counts are made anew."""
+
+OnRefused = Callable[[int, str], None]
+"""Told a refused line's number and what is wrong with it."""
 
 
 @dataclass
@@ -77,10 +81,13 @@ class Import:
     done: Imported
     began_at: datetime
     """What was made since came from an earlier line of this file."""
+    on_refused: OnRefused | None
 
     def refuse(self, line: int, problem: str) -> None:
-        """Note what is wrong with a line, or raise Invalid where one bad line is too many."""
-        if not self.keep_good:
+        """Note what is wrong with a line, or raise Invalid where nobody asks for the others."""
+        if self.on_refused is not None:
+            self.on_refused(line, problem)
+        elif not self.keep_good:
             refuse_line(line, problem)
         self.done.refused += 1
         if self.done.refused <= KEPT_PROBLEMS:
@@ -108,6 +115,7 @@ def import_file(
     sample: bool | None = None,
     keep_good: bool = False,
     on_progress: Callable[[int, int], None] = lambda rows, size: None,
+    on_refused: OnRefused | None = None,
 ) -> Imported:
     """Add what a file says to a campaign.
 
@@ -117,6 +125,7 @@ def import_file(
             campaign has a policy.
         keep_good: whether the other lines are added when some are wrong.
         on_progress: called after each batch with how many rows, and how many bytes of them, were taken in.
+        on_refused: told of each line that is wrong; the file is then read to its end even if nothing is kept.
 
     Raises:
         Invalid: the file cannot be read, or, unless keep_good, a line is wrong or does not fit what is here;
@@ -126,7 +135,7 @@ def import_file(
         # One import into a campaign at a time: a second waits here, then finds what the first added.
         campaign = Campaign.objects.select_for_update(no_key=True).get(pk=campaign.pk)
         _plan_by_index()
-        job = _begin(kind, campaign, sample, keep_good)
+        job = _begin(kind, campaign, sample, keep_good, on_refused)
         size = 0
         with imported_slots.counted_at_the_end(campaign):
             for batch in _ahead(_batches(_rows(job, file))):
@@ -170,10 +179,13 @@ def _plan_by_index() -> None:
         cursor.execute("SET LOCAL enable_seqscan = off")
 
 
-def _begin(kind: Kind, campaign: Campaign, sample: bool | None, keep_good: bool) -> Import:
+def _begin(
+    kind: Kind, campaign: Campaign, sample: bool | None, keep_good: bool, on_refused: OnRefused | None
+) -> Import:
     wanted = current_policy(campaign) is not None if sample is None else sample
     is_sampled = kind == "prompts" and wanted
-    return Import(kind, campaign, is_sampled, keep_good, imported_names.Names(), Imported(), timezone.now())
+    names, now = imported_names.Names(), timezone.now()
+    return Import(kind, campaign, is_sampled, keep_good, names, Imported(), now, on_refused)
 
 
 def _rows(job: Import, file: IO[bytes] | Path) -> Iterator[Row]:
@@ -184,6 +196,13 @@ def _rows(job: Import, file: IO[bytes] | Path) -> Iterator[Row]:
 
 def _conclude(job: Import, actor: User | None) -> None:
     done = job.done
+    if done.refused and not job.keep_good:
+        words = ngettext(
+            "%(count)d line is wrong, so nothing was added.",
+            "%(count)d lines are wrong, so nothing was added.",
+            done.refused,
+        )
+        raise Invalid(words % {"count": done.refused})
     if not done.rows:
         first = f" {done.problems[0]}" if done.problems else ""
         raise Invalid((_("The file has no good rows.") if first else _("The file has no rows.")) + first)

@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from annotate import datasets, snapshot_counts
 from annotate.actions.audit import record
 from annotate.comparisons import count_comparisons
-from annotate.datasets import Chosen, Query
+from annotate.datasets import Chosen, Query, Record
 from annotate.errors import Refused
 from annotate.models import Campaign, Demonstration, Prompt, Ranking, Snapshot, User
 from annotate.snapshot_query import EVERYTHING, SnapshotQuery, choose
@@ -34,11 +34,17 @@ FORGET_TAKEN_BACK = """
 DELETE FROM chosen_{kind} AS chosen USING {table} AS answer
 WHERE answer.id = chosen.id AND answer.frozen_at IS NULL
 """
+ROWS_A_TELLING = 500
 ANY_CHOSEN = "SELECT " + " OR ".join(f"EXISTS (TABLE chosen_{kind})" for kind in datasets.WIRE)
 
 
 @transaction.atomic
-def take_snapshot(campaign: Campaign, actor: User | None, query: SnapshotQuery = EVERYTHING) -> Snapshot:
+def take_snapshot(
+    campaign: Campaign,
+    actor: User | None,
+    query: SnapshotQuery = EVERYTHING,
+    on_progress: Callable[[int, int], None] = lambda rows, total: None,
+) -> Snapshot:
     """Write what has been submitted so far; return the snapshot, an earlier one where nothing has changed.
 
     Everything read is frozen first: nobody can change a frozen answer, so what is read stays one state of
@@ -46,6 +52,7 @@ def take_snapshot(campaign: Campaign, actor: User | None, query: SnapshotQuery =
 
     Args:
         query: which of it, and of which other campaigns besides.
+        on_progress: called now and then with how many rows of how many are read.
 
     Raises:
         Invalid: the query cannot be meant.
@@ -59,9 +66,12 @@ def take_snapshot(campaign: Campaign, actor: User | None, query: SnapshotQuery =
     chosen = _freeze(choose(campaign, query))
     _refuse_nothing(query)
     counts = {kind: snapshot_counts.counts(kind) for kind in datasets.WIRE}
+    total = sum(sum(each["sources"].values()) for each in counts.values())
+    tell = _Teller(on_progress, total)
     with _folder_beside() as folder:
         manifest = {
-            kind: _write(folder / f"{kind}.jsonl", kind, chosen) | counts[kind] for kind in datasets.WIRE
+            kind: _write(folder / f"{kind}.jsonl", tell.of(datasets.records(kind, chosen))) | counts[kind]
+            for kind in datasets.WIRE
         }
         sha256 = _describe(folder, manifest, query)
         location = _put_in_place(folder, sha256)
@@ -112,12 +122,27 @@ def _folder_beside() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _write(path: Path, kind: str, chosen: Chosen) -> dict[str, Any]:
+class _Teller:
+    """Passes records on, and tells how many of the snapshot's there were so far."""
+
+    def __init__(self, on_progress: Callable[[int, int], None], total: int) -> None:
+        self.on_progress, self.total, self.rows = on_progress, total, 0
+
+    def of(self, records: Iterable[Record]) -> Iterator[Record]:
+        for one in records:
+            self.rows += 1
+            if self.rows % ROWS_A_TELLING == 0:
+                self.on_progress(self.rows, self.total)
+            yield one
+        self.on_progress(self.rows, self.total)
+
+
+def _write(path: Path, records: Iterable[Record]) -> dict[str, Any]:
     """Write one file; return what the manifest says of it."""
     digest, size, rows = hashlib.sha256(), 0, 0
     counted: Counter[tuple[bytes, bytes]] = Counter()
     with path.open("wb") as file:
-        for line, split, ranks in datasets.records(kind, chosen):
+        for line, split, ranks in records:
             file.write(line)
             digest.update(line)
             size += len(line)
@@ -126,7 +151,7 @@ def _write(path: Path, kind: str, chosen: Chosen) -> dict[str, Any]:
         file.flush()
         os.fsync(file.fileno())
     about = {"rows": rows, "sha256": digest.hexdigest(), "bytes": size, "splits": _splits(counted)}
-    return about | ({"comparisons": _comparisons(counted)} if kind == "rankings" else {})
+    return about | ({"comparisons": _comparisons(counted)} if path.stem == "rankings" else {})
 
 
 def _splits(counted: Counter[tuple[bytes, bytes]]) -> dict[str, int]:

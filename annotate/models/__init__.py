@@ -32,6 +32,7 @@ from annotate.models.runs import (
 from annotate.models.snapshots import Snapshot
 from annotate.models.suggestions import Suggestion, SuggestionState
 from annotate.models.tokens import ApiToken, KeptAnswer, Scope
+from annotate.models.transfers import Transfer, TransferKind
 from annotate.models.webhooks import Delivery, DeliveryState, Event, Webhook
 
 __all__ = [
@@ -83,6 +84,8 @@ __all__ = [
     "Stage",
     "Suggestion",
     "SuggestionState",
+    "Transfer",
+    "TransferKind",
     "User",
     "Webhook",
     "current_policy",

@@ -43,6 +43,7 @@ WORDS = {
     "retraining": _("round of retraining"),
     "run": _("run"),
     "snapshot": _("snapshot"),
+    "transfer": _("transfer"),
     "user": _("person"),
     "webhook": _("webhook"),
 }

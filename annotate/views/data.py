@@ -1,31 +1,22 @@
 """Data of a campaign: exports and imports for admins, counts and snapshots for researchers."""
 
-from pathlib import Path
-
-from django.contrib import messages
 from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop
 from django.views.decorators.http import require_GET, require_POST
 
 from annotate import access, datasets, tables
 from annotate.access import SignedInRequest, for_admins, for_researchers
+from annotate.actions import transfers
 from annotate.actions.audit import record
-from annotate.actions.imports import import_file
-from annotate.actions.snapshots import take_snapshot
 from annotate.admin_forms import ImportForm, SnapshotForm
 from annotate.errors import Invalid
 from annotate.kept import PROGRESS, shown
 from annotate.models import Campaign
 from annotate.progress import Progress
 
-SHOWN_PROBLEMS = 20
-IMPORTED = gettext_noop(
-    "%(rows)d rows read; new: %(prompts)d prompts, %(rankings)d rankings, %(demonstrations)d demonstrations; "
-    "%(refused)d lines refused."
-)
+SHOWN_TRANSFERS = 10
 
 
 @require_GET
@@ -55,21 +46,14 @@ def export(request: SignedInRequest, pk: int, kind: str, form: str) -> Streaming
 @require_POST
 @for_admins
 def upload(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Keep the file and let a worker take it in."""
     campaign = access.campaign(request.user, pk)
     form = ImportForm(request.POST, request.FILES)
-    if form.is_valid():
-        said = form.cleaned_data
-        path = Path(said["file"].temporary_file_path())
-        try:
-            done = import_file(said["kind"], path, campaign, request.user, keep_good=said["keep_good"])
-        except Invalid as error:
-            form.add_error("file", str(error))
-        else:
-            messages.success(request, _(IMPORTED) % vars(done))
-            for problem in done.problems[:SHOWN_PROBLEMS]:
-                messages.warning(request, problem)
-            return redirect("campaign-data", pk)
-    return render(request, "data/data.html", context_of(campaign, form=form), status=422)
+    if not form.is_valid():
+        return render(request, "data/data.html", context_of(campaign, form=form), status=422)
+    said = form.cleaned_data
+    begun = transfers.ask_for_import(campaign, request.user, said["kind"], said["file"], said["keep_good"])
+    return redirect("transfer", begun.pk)
 
 
 @require_POST
@@ -79,12 +63,11 @@ def snapshot_now(request: SignedInRequest, pk: int) -> HttpResponse:
     form = SnapshotForm(campaign, request.POST)
     if form.is_valid():
         try:
-            taken = take_snapshot(campaign, request.user, form.asked())
+            begun = transfers.ask_for_snapshot(campaign, request.user, form.asked())
         except Invalid as error:
             form.add_error(None, str(error))
         else:
-            messages.success(request, _("What was asked for is snapshot %(hash)s.") % {"hash": taken})
-            return redirect("snapshot", taken.pk)
+            return redirect("transfer", begun.pk)
     return render(request, "data/data.html", context_of(campaign, query=form), status=422)
 
 
@@ -107,6 +90,7 @@ def context_of(
         "query": query or SnapshotForm(campaign),
         "campaign": campaign,
         "kept": so_far.kept,
+        "transfers": campaign.transfers.defer("problems").select_related("created_by")[:SHOWN_TRANSFERS],
         "snapshots": campaign.snapshots.select_related("created_by")[:50],
     }
 

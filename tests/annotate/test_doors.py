@@ -27,6 +27,7 @@ from annotate.models import (
     Notice,
     Rule,
     Scope,
+    Transfer,
     User,
     Webhook,
 )
@@ -84,6 +85,7 @@ DOORS = {
         /campaigns /campaigns/# /campaigns/#/metrics /campaigns/#/prompts /campaigns/#/runs
         /campaigns/#/checkpoints /campaigns/#/agreement /campaigns/#/data /campaigns/#/review
         /campaigns/#/intake /campaigns/#/tables /campaigns/#/figures/subject
+        /transfers/# /transfers/#/status /transfers/#/problems.csv
         /snapshots/# /runs /runs/# /runs/#/status /runs/#/metrics /checkpoints /checkpoints/#
         /api/campaigns/#/reviews /api/campaigns/#/agreement /api/campaigns/#/completions
         /api/campaigns/#/demonstrations
@@ -96,6 +98,7 @@ DOORS = {
     ("POST", "research"): """
         /campaigns/#/review/next /api/campaigns/#/reviews/next /campaigns/#/figures/subject/anew
         /campaigns/#/prompts/retry /campaigns/#/retraining/now /campaigns/#/data/snapshot /runs/#/cancel
+        /transfers/#/cancel /transfers/#/retry
         /runs/#/retry /checkpoints/#/promote/# /api/campaigns /api/campaigns/#/customer-prompts
         /api/campaigns/#/instructions /api/campaigns/#/promotions /api/campaigns/#/runs
         /api/campaigns/#/snapshots /api/runs/#/cancel /api/runs/#/retry""",
@@ -161,7 +164,8 @@ def rows(
         campaign=campaign, prompt=prompt, rule=Rule.DUPLICATE, sampling="queued"
     )
     named |= {"webhooks": webhook, "deliveries": delivery, "intake": decision}
-    named |= {"checkpoints": policy, "tokens": token, "people": person}
+    transfer = Transfer.objects.create(campaign=campaign, kind="snapshot")
+    named |= {"transfers": transfer, "checkpoints": policy, "tokens": token, "people": person}
     return {noun: row.pk for noun, row in named.items()}
 
 

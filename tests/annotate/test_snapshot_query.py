@@ -11,9 +11,10 @@ from django.core.management import call_command
 from django.utils import timezone
 from pytest_django import Settings
 
+from annotate.actions import carrying
 from annotate.actions.snapshots import take_snapshot
 from annotate.errors import Invalid, Refused
-from annotate.models import Campaign, Prompt, Ranking, Snapshot, User
+from annotate.models import Campaign, Prompt, Ranking, Snapshot, Transfer, User
 from annotate.snapshot_query import SnapshotQuery
 from tests.annotate.api import Program
 from tests.people import client_of, make_campaign
@@ -133,8 +134,10 @@ def test_page_program_and_command_take_the_same_snapshot(
     by_program = Program(rosa).post(path, {"agreement": 0.83, "splits": ["train"]}).json()
     assert by_program["query"] == {"agreement": 0.83, "keep_single": False, "splits": ["train"]}
     form = {"agreement": "0.83", "splits": ["train"], "labelers": ""}
-    page = client_of(rosa).post(f"/campaigns/{judged.pk}/data/snapshot", form)
-    assert page.url == f"/snapshots/{by_program['id']}"
+    client_of(rosa).post(f"/campaigns/{judged.pk}/data/snapshot", form)
+    asked = Transfer.objects.get()
+    carrying.work(asked.pk)
+    assert client_of(rosa).get(f"/transfers/{asked.pk}").url == f"/snapshots/{by_program['id']}"
     call_command("take_snapshot", campaign=judged.name, agreement=0.83, split=["train"])
     assert json.loads(capsys.readouterr().out)["sha256"] == by_program["sha256"]
 
