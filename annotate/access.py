@@ -103,6 +103,16 @@ def labeling_campaign(user: User, pk: int) -> Campaign:
     return get_object_or_404(labeling_campaigns(user), pk=pk)
 
 
+def screening(user: User, pk: int) -> Campaign:
+    """Return a campaign that screens candidates, to whoever may see it."""
+    return get_object_or_404(campaigns(user).filter(is_screening=True), pk=pk)
+
+
+def candidacy(user: User, pk: int) -> Campaign:
+    """Return a campaign that screens this person now."""
+    return get_object_or_404(labeling_campaigns(user).filter(is_screening=True), pk=pk)
+
+
 def may_label(user: User, campaign: Campaign) -> bool:
     return labeling_campaigns(user).filter(pk=campaign.pk).exists()
 

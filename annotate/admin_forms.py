@@ -50,6 +50,7 @@ CampaignForm = modelform_factory(
         "qualification",
         "category_qualifications",
         "is_open",
+        "is_screening",
     ],
 )
 
@@ -257,6 +258,21 @@ class SnapshotForm(forms.Form):
 
     def asked(self) -> SnapshotQuery:
         return SnapshotQuery(**self.cleaned_data)
+
+
+class DecisionForm(forms.Form):
+    """What an admin makes of a candidate."""
+
+    candidate = forms.ModelChoiceField(label=_("Candidate"), queryset=User.objects.all())
+    is_accepted = forms.TypedChoiceField(
+        label=_("Decision"),
+        choices=[("yes", _("Accept")), ("no", _("Decline"))],
+        coerce=lambda value: value == "yes",
+    )
+    joins = forms.ModelChoiceField(
+        label=_("Labels in"), queryset=Campaign.objects.filter(is_screening=False), required=False
+    )
+    note = forms.CharField(label=_("Note"), max_length=4000, required=False)
 
 
 class ImportForm(forms.Form):

@@ -25,6 +25,7 @@ class CampaignSettings(TypedDict, total=False):
     k: int
     labelers_per_prompt: int
     is_open: bool
+    is_screening: bool
     is_rehearsal: bool
     use_cases: str
     qualification: str

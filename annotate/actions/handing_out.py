@@ -79,8 +79,8 @@ FROM claim JOIN annotate_prompt AS prompt ON prompt.id = claim.prompt_id
 
 
 def slots(kind: type[C], campaign: Campaign) -> int:
-    """Return how many answers a prompt gets: one demonstration, or the campaign's number of rankings."""
-    return 1 if kind is Demonstration else campaign.labelers_per_prompt
+    """Return how many answers a prompt gets: the campaign's number; unless it screens, one demonstration."""
+    return campaign.labelers_per_prompt if kind is Ranking or campaign.is_screening else 1
 
 
 def free_slot(kind: type[C], prompt: int, campaign: Campaign) -> int | None:

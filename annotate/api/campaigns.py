@@ -23,6 +23,7 @@ class CampaignShape(serializers.ModelSerializer[Campaign]):
             "k",
             "labelers_per_prompt",
             "is_open",
+            "is_screening",
             "use_cases",
             "qualification",
             "category_qualifications",

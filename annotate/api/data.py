@@ -18,6 +18,7 @@ from annotate.api.endpoints import JSON_LINES, Endpoint, once, sent
 from annotate.api.shapes import username
 from annotate.kept import AGREEMENT, shown
 from annotate.models import Campaign, Scope, Snapshot, Split
+from annotate.screening_report import candidates
 from annotate.snapshot_query import SnapshotQuery
 
 FORMAT = OpenApiParameter("format", enum=list(tables.FORMATS), default="jsonl")
@@ -180,6 +181,28 @@ class CampaignExport(Endpoint):
         return StreamingHttpResponse(
             tables.chunks(kind, form, lines), content_type=tables.CONTENT_TYPES[form]
         )
+
+
+class CandidateShape(serializers.Serializer[Any]):
+    """A candidate's figures, with the paper's soft cut-offs in mind: 0.75, 0.75 and 6 of 7."""
+
+    candidate = serializers.CharField(source="name")
+    flags = FigureShape(source="figures.flags", help_text="Completions flagged sensitive as researchers do.")
+    rankings = FigureShape(source="figures.rankings", help_text="Comparisons decided as researchers do.")
+    grade = FigureShape(source="figures.grade", help_text="Of demonstrations, from 1 to 7.")
+    self_assessment = serializers.CharField(allow_blank=True)
+    is_accepted = serializers.BooleanField(
+        source="decision.is_accepted", default=None, allow_null=True, help_text="Null while undecided."
+    )
+
+
+class CampaignScreening(Endpoint):
+    @extend_schema(responses=CandidateShape(many=True))
+    def get(self, request: ApiRequest, pk: int) -> Response:
+        """Read how a screening's candidates did. Researchers and admins."""
+        access.only_researchers(request.user)
+        found = candidates(access.screening(request.user, pk))
+        return Response(CandidateShape(found, many=True).data)
 
 
 class CampaignAgreement(Endpoint):

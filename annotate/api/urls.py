@@ -19,6 +19,7 @@ urlpatterns = [
     path("campaigns/<int:pk>/completions", prompts.CampaignCompletions.as_view()),
     path("campaigns/<int:pk>/rankings", rankings.CampaignRankings.as_view()),
     path("campaigns/<int:pk>/rankings/next", rankings.NextRanking.as_view()),
+    path("campaigns/<int:pk>/screening", data.CampaignScreening.as_view()),
     path("campaigns/<int:pk>/reviews", rankings.CampaignReviews.as_view()),
     path("campaigns/<int:pk>/reviews/next", rankings.NextReview.as_view()),
     path("campaigns/<int:pk>/demonstrations", demonstrations.CampaignDemonstrations.as_view()),

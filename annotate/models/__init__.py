@@ -29,6 +29,7 @@ from annotate.models.runs import (
     RunState,
     Stage,
 )
+from annotate.models.screening import Grade, ScreeningDecision, SelfAssessment
 from annotate.models.snapshots import Snapshot
 from annotate.models.suggestions import Suggestion, SuggestionState
 from annotate.models.tokens import ApiToken, KeptAnswer, Scope
@@ -56,6 +57,7 @@ __all__ = [
     "EngineStatus",
     "Event",
     "Flag",
+    "Grade",
     "Instructions",
     "KeptAnswer",
     "KeptFigures",
@@ -78,6 +80,8 @@ __all__ = [
     "Sampling",
     "Scope",
     "SkipKind",
+    "ScreeningDecision",
+    "SelfAssessment",
     "Snapshot",
     "Source",
     "Split",

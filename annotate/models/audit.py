@@ -6,6 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 # What the pages say for the words that are kept in the rows.
 WORDS = {
+    "accepted": _("accepted after screening"),
     "began retraining": _("began retraining"),
     "cancelled": _("cancelled"),
     "changed": _("changed"),
@@ -15,6 +16,7 @@ WORDS = {
     "changed work": _("changed the work of"),
     "created": _("created"),
     "deactivated": _("deactivated"),
+    "declined": _("declined after screening"),
     "downloaded": _("downloaded"),
     "exported": _("exported"),
     "held out labelers": _("held labelers out of"),

@@ -28,9 +28,16 @@ class Campaign(models.Model):
         help_text=_("The paper ranks 4 to 9; two makes a pairwise campaign."),
     )
     labelers_per_prompt = models.PositiveSmallIntegerField(
-        _("labelers per prompt"), default=1, validators=[MinValueValidator(1), MaxValueValidator(20)]
+        _("labelers per prompt"), default=1, validators=[MinValueValidator(1), MaxValueValidator(200)]
     )
     is_open = models.BooleanField(_("open for labeling"), default=True)
+    is_screening = models.BooleanField(
+        _("screening of candidates"),
+        default=False,
+        help_text=_(
+            "Candidates answer what researchers answer too; each prompt gets the labelers per prompt."
+        ),
+    )
     # Gone once everything in it is gone: the rehearsal's own campaign, hidden from labelers' lists elsewhere.
     is_rehearsal = models.BooleanField(default=False)
     labelers = models.ManyToManyField(settings.AUTH_USER_MODEL, blank=True, related_name="campaigns")

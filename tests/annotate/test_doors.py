@@ -74,7 +74,7 @@ DOORS = {
         /api/demonstrations/#/submit /api/demonstrations/#/skip /api/demonstrations/#/undo
         /api/rankings/#/submit /api/rankings/#/skip /api/rankings/#/undo""",
     ("PUT", "owner"): "/api/demonstrations/#/draft /api/rankings/#/draft",
-    ("GET POST", "members"): "/write/# /write/#/few-shot",
+    ("GET POST", "members"): "/write/# /write/#/few-shot /campaigns/#/self-assessment",
     ("POST", "members"): """
         /write/#/few-shot/preview /write/#/dialogues/open /demonstrate/# /rank/# /api/campaigns/#/prompts
         /api/campaigns/#/demonstrations/next /api/campaigns/#/rankings/next""",
@@ -86,6 +86,7 @@ DOORS = {
         /campaigns/#/checkpoints /campaigns/#/agreement /campaigns/#/data /campaigns/#/review
         /campaigns/#/intake /campaigns/#/tables /campaigns/#/figures/subject
         /transfers/# /transfers/#/status /transfers/#/problems.csv
+        /campaigns/#/screening /api/campaigns/#/screening
         /snapshots/# /runs /runs/# /runs/#/status /runs/#/metrics /checkpoints /checkpoints/#
         /api/campaigns/#/reviews /api/campaigns/#/agreement /api/campaigns/#/completions
         /api/campaigns/#/demonstrations
@@ -93,6 +94,7 @@ DOORS = {
         /api/campaigns/#/rankings /api/campaigns/#/runs /api/campaigns/#/snapshots /api/prompts/#/notice
         /api/snapshots/# /api/runs /api/runs/# /api/runs/#/metrics /api/checkpoints /api/checkpoints/#""",
     ("GET POST", "research"): """
+        /campaigns/#/screening/grade
         /campaigns/new /campaigns/#/settings /campaigns/#/instructions /campaigns/#/members
         /campaigns/#/runs/start/stage /campaigns/#/retraining""",
     ("POST", "research"): """
@@ -110,6 +112,7 @@ DOORS = {
         /api/campaigns/#/exports/kind /api/snapshots/#/files/kind""",
     ("GET POST", "admins"): "/people/new /campaigns/#/webhooks",
     ("POST", "admins"): """
+        /campaigns/#/screening/decide
         /campaigns/#/data/import /people/#/role /people/#/work /people/#/password /people/#/deactivate
         /people/#/reactivate /webhooks/#/remove /deliveries/#/redeliver /intake/#/reverse /intake/#/uphold
         /api/people /api/people/#/password""",
@@ -141,6 +144,8 @@ def rows(
 ) -> dict[str, int]:
     """Return the id of one row of each noun."""
     settings.DATA_DIR, now = tmp_path, timezone.now()
+    # One that screens no candidates has no addresses for that.
+    Campaign.objects.filter(pk=campaign.pk).update(is_screening=True)
     policy = promoted_policy(campaign)
     Checkpoint.objects.update(location="/somewhere")
     prompt = sampled_prompt(campaign, author=lena)

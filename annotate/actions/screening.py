@@ -1,0 +1,72 @@
+"""Screening candidates: their demonstrations graded, their word on themselves, and what an admin decides."""
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from annotate.actions.audit import record
+from annotate.actions.campaigns import set_members
+from annotate.errors import Invalid, Refused
+from annotate.models import Campaign, Demonstration, Grade, ScreeningDecision, SelfAssessment, User
+
+BEST_GRADE = 7
+LONGEST_TEXT = 4000
+
+
+def grade(demonstration: Demonstration, grader: User, grade: int) -> Grade:
+    """Keep what a researcher thinks of a demonstration; their new grade takes the place of an old one."""
+    if not 1 <= grade <= BEST_GRADE:
+        raise Invalid(_("Grade: from 1 to 7."))
+    if demonstration.labeler_id == grader.pk:
+        raise Refused(_("Nobody grades their own demonstration."))
+    given, _is_new = Grade.objects.update_or_create(
+        demonstration=demonstration, grader=grader, defaults={"grade": grade}
+    )
+    return given
+
+
+def assess_oneself(campaign: Campaign, labeler: User, text: str) -> SelfAssessment:
+    """Keep for what topics and groups a candidate can judge; their new words take the place of old ones."""
+    text = text.strip()
+    if not text:
+        raise Invalid(_("Your answer: name topics or groups, or say that there is none."))
+    if len(text) > LONGEST_TEXT:
+        raise Invalid(_("Your answer: at most %(limit)d characters.") % {"limit": LONGEST_TEXT})
+    said, _is_new = SelfAssessment.objects.update_or_create(
+        campaign=campaign, labeler=labeler, defaults={"text": text}
+    )
+    return said
+
+
+@transaction.atomic
+def decide(
+    campaign: Campaign,
+    actor: User,
+    candidate: User,
+    *,
+    is_accepted: bool,
+    joins: Campaign | None = None,
+    note: str = "",
+) -> ScreeningDecision:
+    """Accept or decline a candidate; whoever is accepted labels in the campaign that they join.
+
+    Raises:
+        Invalid: nobody is a candidate by this name, or the note is too long.
+    """
+    if not campaign.is_screening or not campaign.labelers.filter(pk=candidate.pk).exists():
+        raise Invalid(_("%(name)s is no candidate of this campaign.") % {"name": candidate})
+    if len(note) > LONGEST_TEXT:
+        raise Invalid(_("Note: at most %(limit)d characters.") % {"limit": LONGEST_TEXT})
+    joins = joins if is_accepted else None
+    if joins is not None:
+        set_members(joins, actor, [*joins.labelers.all(), candidate])
+    decision = ScreeningDecision.objects.create(
+        campaign=campaign,
+        candidate=candidate,
+        is_accepted=is_accepted,
+        joins=joins,
+        note=note.strip(),
+        decided_by=actor,
+    )
+    verb = "accepted" if is_accepted else "declined"
+    record(actor, verb, candidate, screening=campaign.name, joins=joins.name if joins else None, note=note)
+    return decision
