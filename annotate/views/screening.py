@@ -56,8 +56,13 @@ def grade(request: SignedInRequest, pk: int) -> HttpResponse:
     else:
         # Their order tells nothing of who wrote them.
         chosen = waiting.order_by("prompt", "?").first()
-    context = {"campaign": campaign, "demonstration": chosen, "left": waiting.count(), "error": error}
-    context["grades"] = range(1, BEST_GRADE + 1)
+    context = {
+        "campaign": campaign,
+        "demonstration": chosen,
+        "left": waiting.count(),
+        "error": error,
+        "grades": range(1, BEST_GRADE + 1),
+    }
     return render(request, "screening/grade.html", context, status=422 if error else 200)
 
 
