@@ -31,7 +31,7 @@ def web(host: str, port: int) -> list[str]:
 def worker(queue: str) -> list[str]:
     """Return the arguments for one queue's worker: threads, as the heavy work is always a child process."""
     tasks = ["--include", QUEUES[queue], "--queues", queue, "--hostname", f"{queue}@%h"]
-    pool = ["--pool", "threads", "--concurrency", "2" if queue == "web" else "1"]
+    pool = ["--pool", "threads", "--concurrency", "4" if queue == "web" else "1"]
     return ["celery", "--quiet", "--app", "annotate.celery", "worker", *tasks, *pool, "--loglevel", "WARNING"]
 
 

@@ -1,20 +1,20 @@
 """Data out: snapshots, exports, and how far a campaign's labelers agree."""
 
 import dataclasses
-from pathlib import Path
 from typing import Any
 
-from django.http import FileResponse, Http404, StreamingHttpResponse
+from django.http import Http404, HttpResponseBase, StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers, status
 from rest_framework.response import Response
 
-from annotate import access, datasets, tables
+from annotate import access, datasets, file_ranges, tables
 from annotate.actions.audit import record
+from annotate.actions.snapshot_files import file_of
 from annotate.actions.snapshots import take_snapshot
 from annotate.api.auth import ApiRequest
-from annotate.api.endpoints import JSON_LINES, Endpoint, once, sent
+from annotate.api.endpoints import Endpoint, once, sent
 from annotate.api.shapes import username
 from annotate.kept import AGREEMENT, shown
 from annotate.models import Campaign, Scope, Snapshot, Split
@@ -22,10 +22,13 @@ from annotate.screening_report import candidates
 from annotate.snapshot_query import SnapshotQuery
 
 FORMAT = OpenApiParameter("format", enum=list(tables.FORMATS), default="jsonl")
-FILES = {
-    (status.HTTP_200_OK, content_type.partition(";")[0]): OpenApiTypes.BINARY
-    for content_type in tables.CONTENT_TYPES.values()
-}
+NAMED = [content_type.partition(";")[0] for content_type in tables.CONTENT_TYPES.values()]
+FILES = {(200, named): OpenApiTypes.BINARY for named in NAMED}
+PARTS = {(status, named): OpenApiTypes.BINARY for status in (206, 416) for named in NAMED}
+RANGE = OpenApiParameter("Range", str, OpenApiParameter.HEADER, description="bytes=FIRST-: the rest of it.")
+IF_RANGE = OpenApiParameter(
+    "If-Range", str, OpenApiParameter.HEADER, description="An ETag: the rest only if it is the same file."
+)
 MOST_VERSIONS = 2**31 - 1
 
 
@@ -153,16 +156,20 @@ class OneSnapshot(Endpoint):
 class SnapshotFile(Endpoint):
     read_scope = Scope.DATA
 
-    @extend_schema(responses=JSON_LINES)
-    def get(self, request: ApiRequest, pk: int, kind: str) -> FileResponse:
-        """Download one kind of a snapshot's rows as JSON Lines. Admins."""
+    @extend_schema(parameters=[FORMAT, RANGE, IF_RANGE], responses=FILES | PARTS)
+    def get(self, request: ApiRequest, pk: int, kind: str) -> HttpResponseBase:
+        """Download one kind of a snapshot's rows, or go on where a download broke off. Admins."""
         access.only_admins(request.user)
         snapshot = access.snapshot(request.user, pk)
-        path = Path(snapshot.location) / f"{kind}.jsonl"
-        if kind not in snapshot.manifest or not path.is_file():
+        form = request.query_params.get("format", "jsonl")
+        if kind not in datasets.KINDS or form not in tables.FORMATS:
             raise Http404
-        record(request.user, "downloaded", snapshot, kind=kind)
-        return FileResponse(path.open("rb"), content_type=tables.CONTENT_TYPES["jsonl"], filename=path.name)
+        record(request.user, "downloaded", snapshot, kind=kind, format=form)
+        try:
+            file = file_of(snapshot, kind, form)
+        except FileNotFoundError as error:
+            raise Http404 from error
+        return file_ranges.answer(request.headers, file.path, file.sha256, tables.CONTENT_TYPES[form])
 
 
 class CampaignExport(Endpoint):

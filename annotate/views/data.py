@@ -1,15 +1,16 @@
 """Data of a campaign: exports and imports for admins, counts and snapshots for researchers."""
 
-from django.http import Http404, HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from annotate import access, datasets, tables
+from annotate import access, datasets, file_ranges, tables
 from annotate.access import SignedInRequest, for_admins, for_researchers
 from annotate.actions import transfers
 from annotate.actions.audit import record
+from annotate.actions.snapshot_files import file_of
 from annotate.admin_forms import ImportForm, SnapshotForm
 from annotate.errors import Invalid
 from annotate.kept import PROGRESS, shown
@@ -75,8 +76,24 @@ def snapshot_now(request: SignedInRequest, pk: int) -> HttpResponse:
 @for_researchers
 def snapshot(request: SignedInRequest, pk: int) -> HttpResponse:
     row = access.snapshot(request.user, pk)
-    context = {"campaign": row.campaign, "snapshot": row, "runs": row.runs.all()}
+    context: dict[str, object] = {"campaign": row.campaign, "snapshot": row, "runs": row.runs.all()}
+    context |= {"kinds": [(kind, row.manifest.get(kind)) for kind in datasets.KINDS], "forms": tables.FORMATS}
     return render(request, "data/snapshot.html", context)
+
+
+@require_GET
+@for_admins
+def snapshot_file(request: SignedInRequest, pk: int, kind: str, form: str) -> HttpResponseBase:
+    """Answer a snapshot's file, or the rest of it where a download broke off."""
+    row = access.snapshot(request.user, pk)
+    if kind not in datasets.KINDS or form not in tables.FORMATS:
+        raise Http404
+    record(request.user, "downloaded", row, kind=kind, format=form)
+    try:
+        file = file_of(row, kind, form)
+    except FileNotFoundError as error:
+        raise Http404 from error
+    return file_ranges.answer(request.headers, file.path, file.sha256, tables.CONTENT_TYPES[form])
 
 
 def context_of(

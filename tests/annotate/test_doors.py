@@ -108,8 +108,8 @@ DOORS = {
     ("PATCH", "research"): "/api/campaigns/#",
     ("POST", "owner and admins"): "/tokens/#/revoke",
     ("GET", "admins"): """
-        /campaigns/#/data/kind.form /tokens /people /people/# /webhooks/# /api/people /api/people/#
-        /api/campaigns/#/exports/kind /api/snapshots/#/files/kind""",
+        /campaigns/#/data/kind.form /snapshots/#/kind.form /tokens /people /people/# /webhooks/#
+        /api/people /api/people/# /api/campaigns/#/exports/kind /api/snapshots/#/files/kind""",
     ("GET POST", "admins"): "/people/new /campaigns/#/webhooks",
     ("POST", "admins"): """
         /campaigns/#/screening/decide
