@@ -19,6 +19,7 @@ from annotate.models import (
     Demonstration,
     Dialogue,
     DialogueQuerySet,
+    GoldItem,
     IntakeDecision,
     Notice,
     Prompt,
@@ -62,12 +63,17 @@ CAMPAIGN = (
     "own_flags",
     "prompt_flags_left_out",
     "lease_minutes",
+    "gold_percent",
+    "repeat_percent",
+    "repeat_after_items",
+    "repeat_after_days",
 )
 # On the way to every item, and as a query to be built it would be a tenth of its cost.
 LOOKED_AT = """
 SELECT claim.id, claim.prompt_id, claim.state, claim.lease_until,
     campaign.id, campaign.name, labelers_per_prompt, is_open, category_qualifications,
     flags_left_out, own_flags, prompt_flags_left_out, lease_minutes,
+    gold_percent, repeat_percent, repeat_after_items, repeat_after_days,
     is_open AND (qualification = '' OR qualification = ANY (%(qualifications)s::text[]))
         AND EXISTS (SELECT FROM {labelers} WHERE campaign_id = campaign.id AND user_id = %(user)s)
 FROM {claims} AS claim
@@ -141,6 +147,17 @@ def ranking(user: User, pk: int) -> Ranking:
     """Return a ranking of this person's own: nobody judges in another's name."""
     own = Ranking.objects.filter(labeler=user).select_related("prompt__campaign")
     return get_object_or_404(own, pk=pk)
+
+
+def judged_ranking(user: User, pk: int) -> Ranking:
+    """Return anyone's ranking, to researchers."""
+    rows = Ranking.objects.all() if user.is_researcher else Ranking.objects.none()
+    return get_object_or_404(rows, pk=pk)
+
+
+def gold_item(user: User, pk: int) -> GoldItem:
+    rows = GoldItem.objects.all() if user.is_researcher else GoldItem.objects.none()
+    return get_object_or_404(rows.select_related("prompt"), pk=pk)
 
 
 def answered_ranking(user: User, pk: int) -> Ranking:

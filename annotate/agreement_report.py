@@ -50,6 +50,10 @@ class Judged(NamedTuple):
     """Equal for completions that say the same."""
     is_held_out: bool = False
     """By a labeler whose answers never train."""
+    is_data: bool = True
+    """Not one of the hidden checks, which tell of their labeler alone."""
+    gold: Sequence[int] | None = None
+    """What the ranks should be, where the labeler was checked by that."""
 
     @property
     def signs(self) -> Signs:
@@ -64,6 +68,7 @@ class LabelerFigures:
     agreement: Figure
     agreement_with_ties: Figure
     self_consistency: Figure
+    gold_accuracy: Figure
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +103,7 @@ class Report:
     paper_held_out_agreement: tuple[float, float]
     tau_b: Figure
     self_consistency: Figure
+    gold_accuracy: Figure
     rating_alpha: Figure
     flag_alphas: dict[str, Figure]
     earlier_chosen: Figure
@@ -134,18 +140,21 @@ def report(judged: Iterable[Judged], flags: Sequence[str]) -> Report:
 
 def gather(gathered: Gathered, judged: list[Judged]) -> None:
     """Add the rankings of all prompts that ask the same."""
+    _tally(gathered, chain(repeats(judged), checks(judged)))
     for one in judged:
-        gathered.rankings[one.labeler] += 1
+        # Who was only checked so far is there as well.
+        gathered.rankings[one.labeler] += one.is_data
+    data = [one for one in judged if one.is_data]
+    for one in data:
         if one.seconds is not None:
             gathered.seconds[one.labeler].append(one.seconds)
-    for _prompt, rankings in groupby(judged, lambda one: one.prompt):
+    for _prompt, rankings in groupby(data, lambda one: one.prompt):
         of_one = list(rankings)
         _tally(gathered, choices(of_one))
         named = list({one.labeler: one for one in of_one if one.labeler}.values())
         if len(named) > 1:
             _tally(gathered, agreements(named))
             _answers(gathered, named)
-    _tally(gathered, repeats(judged))
 
 
 def _tally(gathered: Gathered, observations: Iterable[Observation]) -> None:
@@ -208,6 +217,15 @@ def repeats(judged: Iterable[Judged]) -> Iterator[Observation]:
                 yield key, found.alike, found.decided_by_both
 
 
+def checks(judged: Iterable[Judged]) -> Iterator[Observation]:
+    """Yield how many of the comparisons that gold decides are decided the same way; a tie is not."""
+    for one in judged:
+        if one.gold is not None:
+            found = compared(signs(one.gold), one.signs)
+            for key in [("gold",), ("gold", one.labeler)]:
+                yield key, found.alike, found.decided_by_one
+
+
 def _answers(gathered: Gathered, rankings: Sequence[Judged]) -> None:
     """Count what the labelers of one prompt answered, completion by completion."""
     answered = 0
@@ -233,6 +251,7 @@ def _report(gathered: Gathered, flags: Sequence[str]) -> Report:
         paper_held_out_agreement=PAPER_HELD_OUT_AGREEMENT,
         tau_b=_stretched(share(tallies["tau_b",])),
         self_consistency=share(tallies["self",]),
+        gold_accuracy=share(tallies["gold",]),
         rating_alpha=alpha_of(gathered.answers, attrgetter("ratings"), ordinal, answered),
         flag_alphas={
             flag: alpha_of(gathered.answers, methodcaller("of_flag", flag), nominal, answered)
@@ -264,6 +283,7 @@ def _labeler(gathered: Gathered, name: str) -> LabelerFigures:
         agreement=share(tallies["labeler", name]),
         agreement_with_ties=share(tallies["with ties", name]),
         self_consistency=share(tallies["self", name]),
+        gold_accuracy=share(tallies["gold", name]),
     )
 
 

@@ -21,7 +21,8 @@ SELECT prompt.split, prompt.source, prompt.category, prompt.language, prompt.aut
     prompt.demonstrations_held > 0 AND EXISTS (SELECT FROM annotate_demonstration AS answer
         WHERE answer.prompt_id = prompt.id AND answer.state = 'submitted') AS is_demonstrated,
     prompt.rankings_held > 0 AND EXISTS (SELECT FROM annotate_ranking AS answer
-        WHERE answer.prompt_id = prompt.id AND answer.state = 'submitted') AS is_ranked,
+        WHERE answer.prompt_id = prompt.id AND answer.state = 'submitted' AND answer.purpose = 'data'
+    ) AS is_ranked,
     prompt.id, prompt.messages
 FROM annotate_prompt AS prompt WHERE prompt.campaign_id = %(campaign)s AND prompt.sampling <> 'set_aside'
 """

@@ -15,7 +15,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from annotate import dataset_sql
 from annotate.derived import DERIVED
-from annotate.models import Campaign, ClaimState, Demonstration, Prompt, Ranking, Sampling
+from annotate.models import Campaign, ClaimState, Demonstration, Prompt, Purpose, Ranking, Sampling
 
 WIRE = {
     "rankings": dataset_sql.RANKINGS,
@@ -104,7 +104,7 @@ def rows_of(campaign: Campaign) -> dict[str, QuerySet[Any]]:
     submitted = {"prompt__campaign": campaign, "state": ClaimState.SUBMITTED}
     held_out = _held_out(campaign)
     return {
-        "rankings": Ranking.objects.filter(**submitted).exclude(labeler__in=held_out),
+        "rankings": Ranking.objects.filter(**submitted, purpose=Purpose.DATA).exclude(labeler__in=held_out),
         "demonstrations": Demonstration.objects.filter(**submitted).exclude(labeler__in=held_out),
         "prompts": Prompt.objects.filter(campaign=campaign).exclude(sampling=Sampling.SET_ASIDE),
     }

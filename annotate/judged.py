@@ -9,7 +9,7 @@ from django.db.models.expressions import Combinable
 from django.db.models.functions import MD5, Cast, Length
 
 from annotate.agreement_report import Judged, Report, report
-from annotate.models import Campaign, ClaimState, Flag, Ranking
+from annotate.models import Campaign, ClaimState, Flag, GoldItem, Purpose, Ranking
 
 RANKINGS_AT_A_TIME = 2000
 RANKED = "ranked_completions__"
@@ -23,11 +23,12 @@ def judged(campaign: Campaign) -> Iterator[Judged]:
     """Yield each submitted ranking but reviews, prompts that ask the same after one another."""
     submitted = {"prompt__campaign": campaign, "state": ClaimState.SUBMITTED, "is_review": False}
     rankings = Ranking.objects.filter(**submitted)
+    gold = dict(GoldItem.objects.filter(prompt__campaign=campaign).values_list("prompt", "ranks"))
     held_out = set(campaign.held_out_labelers.values_list("username", flat=True))
-    return (_judged(row, held_out) for row in _rows(rankings).iterator(RANKINGS_AT_A_TIME))
+    return (_judged(row, held_out, gold) for row in _rows(rankings).iterator(RANKINGS_AT_A_TIME))
 
 
-def _judged(row: dict[str, Any], held_out: set[str]) -> Judged:
+def _judged(row: dict[str, Any], held_out: set[str], gold: dict[int, list[int]]) -> Judged:
     return Judged(
         words=row["words"],
         prompt=row["prompt_id"],
@@ -43,12 +44,22 @@ def _judged(row: dict[str, Any], held_out: set[str]) -> Judged:
         lengths=row["lengths"],
         texts=row["texts"],
         is_held_out=row["labeler__username"] in held_out,
+        is_data=row["purpose"] == Purpose.DATA,
+        gold=gold.get(row["prompt_id"]) if row["purpose"] == Purpose.GOLD else None,
     )
 
 
 def _rows(rankings: QuerySet[Ranking]) -> QuerySet[Ranking, Any]:
     """Return one row a ranking, its completions as arrays: half the time of one row a completion."""
-    about = ("prompt_id", "labeler__username", "prompt__category", "submitted_at", "seconds", "source_id")
+    about = (
+        "prompt_id",
+        "labeler__username",
+        "prompt__category",
+        "submitted_at",
+        "seconds",
+        "source_id",
+        "purpose",
+    )
     text = RANKED + "completion__text"
     # An array of arrays must be a rectangle, so the flags of a completion come as one text.
     flags = Func(RANKED + "flags", Value("\n"), function="array_to_string", output_field=CharField())

@@ -11,6 +11,7 @@ from annotate.models import (
     ClaimState,
     Demonstration,
     Prompt,
+    Purpose,
     RankedCompletion,
     Ranking,
     RunState,
@@ -38,10 +39,10 @@ def progress(campaign: Campaign) -> Progress:
     prompts = Prompt.objects.filter(campaign=campaign)
     counts = dict(prompts.order_by().values_list("sampling").annotate(count=Count("pk")))
     by_sampling = [(state.value, counts[state]) for state in Sampling if state in counts]
-    submitted = Q(rankings__state=ClaimState.SUBMITTED, rankings__is_review=False)
+    data = Q(rankings__purpose=Purpose.DATA, rankings__is_review=False)
     rankings = prompts.aggregate(
-        submitted=Count("rankings", filter=submitted),
-        claimed=Count("rankings", filter=Q(rankings__state=ClaimState.CLAIMED, rankings__is_review=False)),
+        submitted=Count("rankings", filter=data & Q(rankings__state=ClaimState.SUBMITTED)),
+        claimed=Count("rankings", filter=data & Q(rankings__state=ClaimState.CLAIMED)),
     )
     rankable = counts.get(Sampling.SAMPLED, 0)
     return Progress(
@@ -69,7 +70,7 @@ class Cost(NamedTuple):
 
 
 def cost(campaign: Campaign, so_far: Progress) -> Cost:
-    """Return the hours worked; answers whose time nobody knows count none."""
+    """Return the hours worked, on checks as well; answers whose time nobody knows count none."""
     submitted = {"prompt__campaign": campaign, "state": ClaimState.SUBMITTED}
     rankings = Ranking.objects.filter(**submitted).aggregate(all=Sum("seconds"), each=Avg("seconds"))
     demonstrations = Demonstration.objects.filter(**submitted).aggregate(all=Sum("seconds"))
@@ -121,7 +122,9 @@ def comparisons(campaign: Campaign, since: datetime | None = None) -> int:
     """Return how many comparisons the rankings give that training reads; ties give none."""
     held_out = campaign.held_out_labelers.values("pk")
     ranked = RankedCompletion.objects.filter(
-        ranking__prompt__campaign=campaign, ranking__state=ClaimState.SUBMITTED
+        ranking__prompt__campaign=campaign,
+        ranking__state=ClaimState.SUBMITTED,
+        ranking__purpose=Purpose.DATA,
     ).exclude(ranking__labeler__in=held_out)
     if since is not None:
         ranked = ranked.filter(ranking__submitted_at__gt=since)
@@ -131,7 +134,7 @@ def comparisons(campaign: Campaign, since: datetime | None = None) -> int:
 def days(campaign: Campaign) -> list[Day]:
     submitted = Ranking.objects.filter(prompt__campaign=campaign, state=ClaimState.SUBMITTED)
     by_day = submitted.order_by().annotate(day=TruncDay("submitted_at")).values_list("day")
-    made = Count("pk", filter=Q(is_review=False))
+    made = Count("pk", filter=Q(is_review=False, purpose=Purpose.DATA))
     points: list[Day] = []
     total, worked = 0, 0.0
     for day, count, seconds in by_day.annotate(made=made, took=Sum("seconds")).order_by("day"):

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from annotate import sql
-from annotate.models import Campaign, ClaimState, RankedCompletion, Ranking, User
+from annotate.models import Campaign, ClaimState, Purpose, RankedCompletion, Ranking, User
 
 MOST_WAITING = 50
 """How many are looked for: where nearly all agree, finding the next one reads many prompts."""
@@ -17,14 +17,15 @@ CROSS JOIN LATERAL (
     SELECT (SELECT avg((sign(a.rank - b.rank) = sign(c.rank - d.rank))::integer)::float
         FROM annotate_ranking AS one
         JOIN annotate_ranking AS other ON other.prompt_id = one.prompt_id AND other.id > one.id
-            AND other.state = 'submitted' AND NOT other.is_review
+            AND other.state = 'submitted' AND NOT other.is_review AND other.purpose = 'data'
         JOIN annotate_rankedcompletion AS a ON a.ranking_id = one.id
         JOIN annotate_rankedcompletion AS b ON b.ranking_id = one.id
             AND b.completion_id > a.completion_id AND b.rank <> a.rank
         JOIN annotate_rankedcompletion AS c ON c.ranking_id = other.id AND c.completion_id = a.completion_id
         JOIN annotate_rankedcompletion AS d ON d.ranking_id = other.id AND d.completion_id = b.completion_id
             AND d.rank <> c.rank
-        WHERE one.prompt_id = prompt.id AND one.state = 'submitted' AND NOT one.is_review) AS alike,
+        WHERE one.prompt_id = prompt.id AND one.state = 'submitted' AND NOT one.is_review
+            AND one.purpose = 'data') AS alike,
     EXISTS (SELECT FROM annotate_ranking AS one
         WHERE one.prompt_id = prompt.id AND one.asks_review AND one.state = 'submitted') AS is_asked
 ) AS said
@@ -67,7 +68,8 @@ def waiting(campaign: Campaign, reviewer: User, most: int = MOST_WAITING) -> lis
 def reviewed(review: Ranking) -> list[Said]:
     """Return what a review reviews, as the labelers submitted it."""
     order = {row.completion_id: row.place for row in review.ranked_completions.all()}
-    rows = Ranking.objects.filter(prompt=review.prompt_id, state=ClaimState.SUBMITTED, is_review=False)
+    submitted = {"state": ClaimState.SUBMITTED, "is_review": False, "purpose": Purpose.DATA}
+    rows = Ranking.objects.filter(prompt=review.prompt_id, **submitted)
     rankings = rows.order_by("slot").prefetch_related("ranked_completions")
     return [
         Said(

@@ -30,7 +30,7 @@ SELECT prompt_id FROM (
     JOIN annotate_rankedcompletion AS other
         ON other.ranking_id = ranking.id AND other.completion_id > one.completion_id
     WHERE prompt.campaign_id = ANY(%s) AND ranking.state = 'submitted' AND ranking.labeler_id IS NOT NULL
-        AND NOT ranking.is_review
+        AND NOT ranking.is_review AND ranking.purpose = 'data'
     GROUP BY ranking.prompt_id, one.completion_id, other.completion_id
 ) AS decided
 GROUP BY prompt_id

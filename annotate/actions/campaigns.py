@@ -36,6 +36,10 @@ class CampaignSettings(TypedDict, total=False):
     prompt_flags_left_out: list[str]
     lease_minutes: int
     review_below: float | None
+    gold_percent: int
+    repeat_percent: int
+    repeat_after_items: int
+    repeat_after_days: int
     longest_prompt: int
     duplicate_prefix: int | None
     prompts_per_author: int | None

@@ -104,10 +104,14 @@ def lock(claim: C) -> C:
 def renew(locked: C) -> None:
     """Renew the lease; a claim that had let go takes a slot again, or is left as it is if none is free."""
     campaign = locked.prompt.campaign
-    if locked.slot is None and not locked.is_review:
+    if locked.slot is None and locked.takes_slot:
         locked.slot = handing_out.free_slot(type(locked), locked.prompt_id, campaign)
-    if locked.slot is not None or (locked.is_review and not is_reviewed(locked.prompt_id, besides=locked.pk)):
+    if locked.slot is not None or (not locked.takes_slot and not _is_reviewed_otherwise(locked)):
         locked.state, locked.lease_until = ClaimState.CLAIMED, lease(campaign)
+
+
+def _is_reviewed_otherwise(locked: C) -> bool:
+    return locked.is_review and is_reviewed(locked.prompt_id, besides=locked.pk)
 
 
 def is_reviewed(prompt: int, besides: int = 0) -> bool:

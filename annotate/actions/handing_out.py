@@ -8,13 +8,18 @@ from functools import cache
 from typing import Any, TypeVar, cast
 
 from annotate import sql
-from annotate.models import UNKNOWN_LANGUAGE, Campaign, Demonstration, Prompt, Ranking, User
+from annotate.models import UNKNOWN_LANGUAGE, Campaign, Demonstration, Prompt, Purpose, Ranking, User
 
 C = TypeVar("C", Ranking, Demonstration)
 
 # Where a prompt counts the slots that its claims hold, and what makes it ready to be claimed.
 HELD = {Ranking: "rankings_held", Demonstration: "demonstrations_held"}
 READY = {Ranking: "AND prompt.sampling = 'sampled'", Demonstration: "AND prompt.sampling <> 'set_aside'"}
+# What lets a claim go on whose lease ran out: a free slot, or that it holds none.
+REGAINABLE = {
+    Ranking: "(own.purpose <> 'data' OR prompt.rankings_held < %(slots)s)",
+    Demonstration: "prompt.demonstrations_held < %(slots)s",
+}
 # Prompts that others wrote come first.
 WHOSE = ("prompt.author_id IS DISTINCT FROM %(labeler)s", "prompt.author_id = %(labeler)s")
 
@@ -36,10 +41,11 @@ BEGUN = """
 SELECT own.prompt_id FROM {claims} AS own JOIN annotate_prompt AS prompt ON prompt.id = own.prompt_id
 WHERE own.labeler_id = %(labeler)s AND own.state IN ('claimed', 'expired') AND own.id <> %(besides)s
     AND NOT own.is_review
-    AND prompt.campaign_id = %(campaign)s AND (own.state = 'claimed' OR prompt.{held} < %(slots)s)
+    AND prompt.campaign_id = %(campaign)s AND (own.state = 'claimed' OR {regainable})
 """
 LEFT = f"SELECT count(*) FROM ({OPEN} UNION {BEGUN}) AS prompts"  # noqa: S608 - constants
 FIRST = "ORDER BY prompt.{held}, prompt.id LIMIT 1"
+LOCK_PROMPT = "FOR NO KEY UPDATE OF prompt"
 
 FREE_SLOT = """
 (SELECT min(free) FROM generate_series(0, %(slots)s - 1) AS free WHERE free NOT IN
@@ -54,12 +60,12 @@ CLAIM = """
 WITH prompt AS MATERIALIZED ({prompt}),
 claim AS (
     INSERT INTO {claims} (prompt_id, labeler_id, instructions_id, state, slot, lease_until, created_at,
-        source_id, skip_kind, skip_reason, prompt_flags, {answer})
+        source_id, skip_kind, skip_reason, prompt_flags, {columns})
     SELECT id, %(labeler)s,
         (SELECT id FROM annotate_instructions WHERE campaign_id = %(campaign)s ORDER BY version DESC LIMIT 1),
         'claimed',
         {free},
-        now() + make_interval(mins => %(minutes)s), now(), '', '', '', '{{}}', ''
+        now() + make_interval(mins => %(minutes)s), now(), '', '', '', '{{}}', {values}
     FROM prompt ON CONFLICT DO NOTHING RETURNING *
 ){shown}
 """
@@ -94,7 +100,7 @@ def free_slot(kind: type[C], prompt: int, campaign: Campaign) -> int | None:
 def left(kind: type[C], campaign: Campaign, labeler: User) -> int:
     """Return how many prompts a labeler can still answer: open ones, and what they have begun."""
     # One statement: what is claimed ahead at this moment is then counted once.
-    row = sql.one(_named(kind, LEFT), _values(kind, campaign, labeler))
+    row = sql.one(_named(kind, LEFT), values(kind, campaign, labeler))
     assert row is not None, "a count is always one row"
     return int(row[0])
 
@@ -104,35 +110,36 @@ def take_next(kind: type[C], campaign: Campaign, labeler: User, besides: int = 0
 
     `besides` is the id of one that they may have begun.
     """
-    values = _values(kind, campaign, labeler) | {"besides": besides}
-    return _take(kind, f"AND NOT EXISTS ({BEGUN})", values)
+    given = values(kind, campaign, labeler) | {"besides": besides}
+    return _take(kind, f"AND NOT EXISTS ({BEGUN})", given)
 
 
 def take(kind: type[C], prompt: int, campaign: Campaign, labeler: User) -> C | None:
     """Return a claim on the prompt with this id; None if it is not open to this labeler."""
-    return _take(kind, "AND prompt.id = %(prompt)s", _values(kind, campaign, labeler) | {"prompt": prompt})
+    return _take(kind, "AND prompt.id = %(prompt)s", values(kind, campaign, labeler) | {"prompt": prompt})
 
 
-def _take(kind: type[C], narrowed: str, values: dict[str, Any]) -> C | None:
+def _take(kind: type[C], narrowed: str, given: dict[str, Any]) -> C | None:
     for whose in WHOSE:
         wanted = f"{OPEN} {narrowed} AND {whose}"
         # First past what others hold for a moment.
-        if claim := _claimed(kind, _claim(kind, wanted, "SKIP LOCKED"), values):
-            return claim
+        if taken := claim(kind, f"{wanted} {FIRST} {LOCK_PROMPT} SKIP LOCKED", given):
+            return taken
         # Then wait for them, as one may let go; one by one, since who locks two could wait in a circle.
-        while first := sql.one(_named(kind, f"{wanted} {FIRST}"), values):
+        while first := sql.one(_named(kind, f"{wanted} {FIRST}"), given):
             held = f"{wanted} AND prompt.id = %(held)s"
-            if claim := _claimed(kind, _claim(kind, held, ""), values | {"held": first[0]}):
-                return claim
+            if taken := claim(kind, f"{held} {FIRST} {LOCK_PROMPT}", given | {"held": first[0]}):
+                return taken
     return None
 
 
-def _claimed(kind: type[C], statements: str, values: dict[str, Any]) -> C | None:
-    _locked, claimed = sql.run(statements, values)
-    for claim, row in zip(sql.instances(kind, claimed), claimed.rows, strict=True):
-        if isinstance(claim, Ranking):
-            _bring(claim, dict(zip(claimed.names, row, strict=True)))
-        return claim
+def claim(kind: type[C], prompt: str, given: dict[str, Any], purpose: str = Purpose.DATA) -> C | None:
+    """Return a claim on the one prompt that a query finds; None if it finds none."""
+    _locked, claimed = sql.run(_claiming(kind, prompt, purpose), given)
+    for made, row in zip(sql.instances(kind, claimed), claimed.rows, strict=True):
+        if isinstance(made, Ranking):
+            _bring(made, dict(zip(claimed.names, row, strict=True)))
+        return made
     return None
 
 
@@ -144,19 +151,24 @@ def _bring(ranking: Ranking, row: dict[str, Any]) -> None:
 
 
 @cache
-def _claim(kind: type[C], wanted: str, locking: str) -> str:
-    prompt = _named(kind, f"{wanted} {FIRST} FOR NO KEY UPDATE OF prompt {locking}")
-    answer, shown = ("notes", SHOWN_IN_RANDOM_ORDER) if kind is Ranking else ("text", "SELECT * FROM claim")
-    names = {"claims": kind._meta.db_table, "free": _named(kind, FREE_SLOT)}
-    return LOCK_LABELER + CLAIM.format(prompt=prompt, answer=answer, shown=shown, **names)
+def _claiming(kind: type[C], prompt: str, purpose: str) -> str:
+    parts = {"columns": "text", "values": "''", "shown": "SELECT * FROM claim"}
+    if kind is Ranking:
+        parts = {"columns": "notes, purpose", "values": f"'', '{purpose}'", "shown": SHOWN_IN_RANDOM_ORDER}
+    free = _named(kind, FREE_SLOT) if purpose == Purpose.DATA else "NULL"
+    claims = kind._meta.db_table
+    return LOCK_LABELER + CLAIM.format(prompt=_named(kind, prompt), claims=claims, free=free, **parts)
 
 
 @cache
 def _named(kind: type[C], statement: str) -> str:
-    return statement.format(claims=kind._meta.db_table, held=HELD[kind], ready=READY[kind])
+    return statement.format(
+        claims=kind._meta.db_table, held=HELD[kind], ready=READY[kind], regainable=REGAINABLE[kind]
+    )
 
 
-def _values(kind: type[C], campaign: Campaign, labeler: User) -> dict[str, Any]:
+def values(kind: type[C], campaign: Campaign, labeler: User) -> dict[str, Any]:
+    """Return what the queries of prompts ask of the labeler and the campaign."""
     return {
         "campaign": campaign.pk,
         "labeler": labeler.pk,

@@ -21,7 +21,7 @@ from annotate.wire import Row
 ABOUT = ("prompt_id", "source_id", "state", "slot", "submitted_at")
 _FIND_RANKINGS = """
 SELECT wanted.id, (SELECT json_agg(json_build_array(id, labeler_id, state, slot, created_at >= %(began_at)s)
-    ORDER BY id)::text FROM annotate_ranking WHERE prompt_id = wanted.id)
+    ORDER BY id)::text FROM annotate_ranking WHERE prompt_id = wanted.id AND purpose = 'data')
 FROM unnest(%(prompts)s::bigint[]) AS wanted (id)
 """
 

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from annotate import sql
-from annotate.actions import answers, claims, handing_out, revisions
+from annotate.actions import answers, claims, handing_out, hidden_checks, revisions
 from annotate.errors import Invalid
 from annotate.models import (
     Campaign,
@@ -42,6 +42,7 @@ WITH held AS (
 OF_THE_WHOLE = ["notes", "asks_review"]
 """What a ranking says beside its judgements."""
 BEST_RATING = 7
+ROUNDED = 10
 LONGEST_NOTES = 4000
 
 
@@ -66,8 +67,10 @@ class Answer(NamedTuple):
 
 
 def claim_next(campaign: Campaign, labeler: User, besides: int = 0) -> Ranking | None:
-    """Return what this labeler ranks next, as claims.claim_next says."""
-    return claims.claim_next(Ranking, campaign, labeler, besides)
+    """Return what this labeler ranks next, as claims.claim_next says, or a hidden check."""
+    return hidden_checks.take(campaign, labeler, besides) or claims.claim_next(
+        Ranking, campaign, labeler, besides
+    )
 
 
 def claim_prompt(prompt: Prompt, labeler: User) -> Ranking | None:
@@ -77,7 +80,12 @@ def claim_prompt(prompt: Prompt, labeler: User) -> Ranking | None:
 
 
 def left(campaign: Campaign, labeler: User) -> int:
-    return handing_out.left(Ranking, campaign, labeler)
+    """Return how many prompts this labeler can still rank.
+
+    Where checks hide among them, it is rounded up to tens: it would tell which one was a check.
+    """
+    count = handing_out.left(Ranking, campaign, labeler)
+    return -(-count // ROUNDED) * ROUNDED if campaign.hides_checks else count
 
 
 def save_draft(ranking: Ranking, answer: Answer, known: str | None = None) -> answers.Kept:

@@ -25,6 +25,7 @@ from annotate.models import (
     Event,
     Promotion,
     Prompt,
+    Purpose,
     Ranking,
     Run,
     RunState,
@@ -153,7 +154,7 @@ def _goal(webhook: Webhook) -> Iterator[Happened]:
         return
     lacking = prompts.filter(rankings_held__lt=webhook.campaign.labelers_per_prompt)
     claimed = {"prompt__campaign": webhook.campaign, "state": ClaimState.CLAIMED, "is_review": False}
-    held = Ranking.objects.filter(**claimed)
+    held = Ranking.objects.filter(**claimed, purpose=Purpose.DATA)
     if not lacking.exists() and not held.exists():
         data = {"campaign": webhook.campaign_id, "last_prompt": last}
         yield Happened(Event.GOAL_REACHED, last, timezone.now(), data)

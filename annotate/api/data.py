@@ -94,6 +94,7 @@ class LabelerFiguresShape(serializers.Serializer[Any]):
     agreement = FigureShape()
     agreement_with_ties = FigureShape()
     self_consistency = FigureShape()
+    gold_accuracy = FigureShape(help_text="Of what gold items decide, the share decided alike.")
 
 
 class GroupFigureShape(serializers.Serializer[Any]):
@@ -113,6 +114,7 @@ class AgreementShape(serializers.Serializer[Any]):
     held_out_agreement = FigureShape(help_text="Of held-out labelers with each other.")
     tau_b = FigureShape()
     self_consistency = FigureShape()
+    gold_accuracy = FigureShape(help_text="Of what gold items decide, the share decided alike.")
     rating_alpha = FigureShape()
     flag_alphas = serializers.DictField(child=FigureShape())
     earlier_chosen = FigureShape()

@@ -14,7 +14,7 @@ from annotate.api.auth import ApiRequest
 from annotate.api.claims import AnswerShape, ClaimShape, SkipShape
 from annotate.api.endpoints import NOTHING, Endpoint, once, sent
 from annotate.api.shapes import username
-from annotate.models import ClaimState, Flag, RankedCompletion, Ranking, Scope
+from annotate.models import ClaimState, Flag, Purpose, RankedCompletion, Ranking, Scope
 from annotate.reviewed import reviewed, waiting
 
 LETTERS = list("ABCDEFGHI")
@@ -217,10 +217,11 @@ class UndoRanking(Endpoint):
 class CampaignRankings(Endpoint):
     @extend_schema(responses=JudgedRankingShape(many=True))
     def get(self, request: ApiRequest, pk: int) -> Response:
-        """List a campaign's submitted rankings. Researchers and admins."""
+        """List a campaign's submitted rankings, hidden checks left out. Researchers and admins."""
         access.only_researchers(request.user)
         campaign = access.campaign(request.user, pk)
         rows = Ranking.objects.filter(prompt__campaign=campaign, state=ClaimState.SUBMITTED)
+        rows = rows.filter(purpose=Purpose.DATA)
         judged = Prefetch("ranked_completions", RankedCompletion.objects.order_by("place"))
         return self.listed(rows.select_related("labeler").prefetch_related(judged), JudgedRankingShape)
 

@@ -13,12 +13,13 @@ from annotate.models.dialogues import (
     DialogueState,
     DialogueTurn,
 )
+from annotate.models.gold import GoldItem
 from annotate.models.intake import IntakeDecision, Rule
 from annotate.models.kept_figures import KeptFigures
 from annotate.models.notices import Notice
 from annotate.models.people import Role, Split, User
 from annotate.models.prompts import UNKNOWN_LANGUAGE, Kind, Prompt, PromptFlag, Sampling, Source
-from annotate.models.rankings import LETTERS, Flag, RankedCompletion, Ranking
+from annotate.models.rankings import LETTERS, Flag, Purpose, RankedCompletion, Ranking
 from annotate.models.revisions import Revision
 from annotate.models.runs import (
     EngineStatus,
@@ -58,6 +59,7 @@ __all__ = [
     "Event",
     "Flag",
     "Grade",
+    "GoldItem",
     "Instructions",
     "KeptAnswer",
     "KeptFigures",
@@ -67,6 +69,7 @@ __all__ = [
     "Promotion",
     "Prompt",
     "PromptFlag",
+    "Purpose",
     "RankedCompletion",
     "Ranking",
     "Retraining",

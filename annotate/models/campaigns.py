@@ -102,6 +102,27 @@ class Campaign(models.Model):
         validators=[MinValueValidator(0.0), MaxValueValidator(1.0)],
         help_text=_("The share of comparisons made alike, from 0 to 1. Empty: only labelers ask for one."),
     )
+    # Hidden checks (actions/hidden_checks.py), in percent of what a labeler is handed.
+    gold_percent = models.PositiveSmallIntegerField(
+        _("gold items, percent of what is handed out to rank"),
+        default=0,
+        validators=[MaxValueValidator(50)],
+        help_text=_("Hidden among the others, each once to each labeler. The answers are no data."),
+    )
+    repeat_percent = models.PositiveSmallIntegerField(
+        _("repeats of one's own, percent"),
+        default=0,
+        validators=[MaxValueValidator(50)],
+        help_text=_("What a labeler has ranked comes back once, hidden. The second answers are no data."),
+    )
+    repeat_after_items = models.PositiveIntegerField(
+        _("rankings before a repeat, at least"),
+        default=20,
+        validators=[MinValueValidator(1), MaxValueValidator(10_000)],
+    )
+    repeat_after_days = models.PositiveSmallIntegerField(
+        _("days before a repeat, at least"), default=0, validators=[MaxValueValidator(365)]
+    )
     # The rules of intake; actions/intake.py applies them to each prompt as it comes in.
     longest_prompt = models.PositiveIntegerField(
         _("longest prompt, in characters"),
@@ -222,6 +243,10 @@ class Campaign(models.Model):
     def listed_use_cases(self) -> list[str]:
         """Return the use cases that labelers choose from; none means that they name their own."""
         return [line.strip() for line in self.use_cases.splitlines() if line.strip()]
+
+    @property
+    def hides_checks(self) -> bool:
+        return bool(self.gold_percent or self.repeat_percent)
 
     @property
     def retrains(self) -> bool:

@@ -30,6 +30,13 @@ class SkipKind(models.TextChoices):
     OTHER = "other", _("Another reason")
 
 
+SLOT_WHILE_HELD = (
+    Q(is_review=False, state__in=["claimed", "submitted"], slot__isnull=False)
+    | Q(state__in=["skipped", "expired"], slot__isnull=True)
+    | Q(is_review=True, slot__isnull=True)
+)
+
+
 class Claim(models.Model):
     """One labeler's unfinished or finished work on one prompt.
 
@@ -67,14 +74,7 @@ class Claim(models.Model):
         ordering = ["id"]
         constraints = [
             models.UniqueConstraint(fields=["prompt", "slot"], name="%(class)s_slot_once"),
-            models.UniqueConstraint(fields=["prompt", "labeler"], name="%(class)s_labeler_once"),
             models.CheckConstraint(condition=Q(state__in=ClaimState.values), name="%(class)s_state_known"),
-            models.CheckConstraint(
-                condition=Q(is_review=False, state__in=["claimed", "submitted"], slot__isnull=False)
-                | Q(state__in=["skipped", "expired"], slot__isnull=True)
-                | Q(is_review=True, slot__isnull=True),
-                name="%(class)s_slot_while_held",
-            ),
             models.UniqueConstraint(
                 fields=["prompt"],
                 condition=Q(is_review=True, state__in=["claimed", "submitted"]),
@@ -100,3 +100,8 @@ class Claim(models.Model):
             # What a labeler has begun, what they did today, what they answered last.
             models.Index(fields=["labeler", "state", "submitted_at"], name="%(class)s_of_labeler"),
         ]
+
+    @property
+    def takes_slot(self) -> bool:
+        """Return whether it counts toward the answers that its prompt gets."""
+        return not self.is_review

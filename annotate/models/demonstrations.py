@@ -2,7 +2,7 @@
 
 from django.db import models
 
-from annotate.models.claims import Claim
+from annotate.models.claims import SLOT_WHILE_HELD, Claim
 from annotate.models.suggestions import Suggestion
 
 
@@ -17,6 +17,11 @@ class Demonstration(Claim):
 
     class Meta(Claim.Meta):
         abstract = False
+        constraints = [
+            *Claim.Meta.constraints,
+            models.UniqueConstraint(fields=["prompt", "labeler"], name="demonstration_labeler_once"),
+            models.CheckConstraint(condition=SLOT_WHILE_HELD, name="demonstration_slot_while_held"),
+        ]
 
     def __str__(self) -> str:
         return self.text[:80]

@@ -1,15 +1,27 @@
 """Rankings: ratings, flags and notes per completion, and one labeler's order of them."""
 
+from collections.abc import Sequence
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
-from annotate.models.claims import Claim
+from annotate.models.claims import SLOT_WHILE_HELD, Claim
 from annotate.models.completions import Completion
 
 LETTERS = "ABCDEFGHI"
+
+
+def in_order(ranks: Sequence[int]) -> str:
+    """Return ranks as the numbers of their completions, the best first.
+
+    >>> in_order([2, 1, 2])
+    '2 > 1 = 3'
+    """
+    tied = [[str(n) for n, rank in enumerate(ranks, start=1) if rank == each] for each in sorted(set(ranks))]
+    return " > ".join(" = ".join(numbers) for numbers in tied)
 
 
 class Flag(models.TextChoices):
@@ -31,9 +43,18 @@ class Flag(models.TextChoices):
     MORAL_JUDGMENT = "moral_judgment", _("Expresses moral judgment")
 
 
+class Purpose(models.TextChoices):
+    """What a ranking is for. Checks hold no slot and are no data: no export, no progress has them."""
+
+    DATA = "data", _("Data")
+    GOLD = "gold", _("Check by a gold item")
+    REPEAT = "repeat", _("Check by a repeat")
+
+
 class Ranking(Claim):
     """One labeler's judgement of one prompt's completions. Comparisons are derived from it, never stored."""
 
+    purpose = models.CharField(max_length=10, choices=Purpose.choices, default=Purpose.DATA)
     notes = models.TextField(blank=True, default="")
     # Its labeler would have somebody look at the prompt again.
     asks_review = models.BooleanField(default=False, db_default=False)
@@ -44,9 +65,33 @@ class Ranking(Claim):
             *Claim.Meta.indexes,
             models.Index(fields=["prompt"], condition=Q(asks_review=True), name="ranking_asks_review"),
         ]
+        constraints = [
+            *Claim.Meta.constraints,
+            models.UniqueConstraint(fields=["prompt", "labeler", "purpose"], name="ranking_labeler_once"),
+            models.CheckConstraint(
+                condition=Q(SLOT_WHILE_HELD, purpose="data") | ~Q(purpose="data") & Q(slot__isnull=True),
+                name="ranking_slot_while_held",
+            ),
+            models.CheckConstraint(condition=Q(purpose__in=Purpose.values), name="ranking_purpose_known"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.labeler} on {self.prompt_id}"
+
+    @property
+    def takes_slot(self) -> bool:
+        return self.purpose == Purpose.DATA and not self.is_review
+
+    @property
+    def ranks(self) -> list[int]:
+        """Return the ranks of a submitted one, in the order in which the prompt has its completions."""
+        rows = sorted(self.ranked_completions.all(), key=lambda row: row.completion.place)
+        return [row.rank for row in rows if row.rank is not None]
+
+    @property
+    def in_order(self) -> str:
+        """Return the completions' numbers, the best first: "2 > 1 = 3"."""
+        return in_order(self.ranks)
 
     @cached_property
     def texts(self) -> list[str]:

@@ -134,6 +134,7 @@ def today(request: SignedInRequest, pk: int) -> HttpResponse:
     context = {
         "today": done_today(kind, campaign, request.user),
         "left": work.left(campaign, request.user),
+        "is_about": kind is Ranking and campaign.hides_checks,
         "change": change,
         "difference": difference(change.old.text, change.new.text) if change else None,
     }

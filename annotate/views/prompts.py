@@ -8,7 +8,7 @@ from django.views.decorators.http import require_POST, require_safe
 from annotate import access
 from annotate.access import SignedInRequest
 from annotate.actions import sampling
-from annotate.models import Prompt, Sampling
+from annotate.models import ClaimState, Prompt, Sampling
 
 PROMPTS_A_PAGE = 50
 UNDER_WAY = (Sampling.QUEUED, Sampling.RUNNING)
@@ -37,6 +37,9 @@ def prompt(request: SignedInRequest, pk: int) -> HttpResponse:
         "is_under_way": prompt.sampling in UNDER_WAY,
         "can_rank": is_labeler and prompt.campaign.is_open and prompt.sampling == Sampling.SAMPLED,
     }
+    if request.user.is_researcher and not request.htmx:
+        submitted = prompt.rankings.filter(state=ClaimState.SUBMITTED).select_related("labeler")
+        context["rankings"] = submitted.prefetch_related("ranked_completions__completion")
     return render(request, "prompts/_completions.html" if request.htmx else "prompts/prompt.html", context)
 
 

@@ -140,7 +140,7 @@ def test_the_command_names_a_campaign_that_is_not_there(db: None) -> None:
 def test_it_takes_as_many_queries_however_many_rankings(
     judged: Campaign, django_assert_num_queries: Any
 ) -> None:
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(4):
         by_command(judged)
 
 

@@ -25,6 +25,10 @@ SETTINGS = {
     "max_completion_tokens": 128,
     "temperature": 0.8,
     "lease_minutes": 30,
+    "gold_percent": 0,
+    "repeat_percent": 0,
+    "repeat_after_items": 20,
+    "repeat_after_days": 0,
     "longest_prompt": 8000,
     "is_open": "on",
 }

@@ -23,6 +23,7 @@ from annotate.models import (
     Delivery,
     DialogueMode,
     Event,
+    GoldItem,
     IntakeDecision,
     Notice,
     Rule,
@@ -84,7 +85,7 @@ DOORS = {
     ("GET", "research"): """
         /campaigns /campaigns/# /campaigns/#/metrics /campaigns/#/prompts /campaigns/#/runs
         /campaigns/#/checkpoints /campaigns/#/agreement /campaigns/#/data /campaigns/#/review
-        /campaigns/#/intake /campaigns/#/tables /campaigns/#/figures/subject
+        /campaigns/#/intake /campaigns/#/tables /campaigns/#/figures/subject /campaigns/#/gold
         /transfers/# /transfers/#/status /transfers/#/problems.csv
         /campaigns/#/screening /api/campaigns/#/screening
         /snapshots/# /runs /runs/# /runs/#/status /runs/#/metrics /checkpoints /checkpoints/#
@@ -101,6 +102,7 @@ DOORS = {
         /campaigns/#/review/next /api/campaigns/#/reviews/next /campaigns/#/figures/subject/anew
         /campaigns/#/prompts/retry /campaigns/#/retraining/now /campaigns/#/data/snapshot /runs/#/cancel
         /transfers/#/cancel /transfers/#/retry
+        /rankings/#/gold /gold/#/remove
         /runs/#/retry /checkpoints/#/promote/# /api/campaigns /api/campaigns/#/customer-prompts
         /api/campaigns/#/instructions /api/campaigns/#/promotions /api/campaigns/#/runs
         /api/campaigns/#/snapshots /api/runs/#/cancel /api/runs/#/retry""",
@@ -168,8 +170,9 @@ def rows(
     decision = IntakeDecision.objects.create(
         campaign=campaign, prompt=prompt, rule=Rule.DUPLICATE, sampling="queued"
     )
-    named |= {"webhooks": webhook, "deliveries": delivery, "intake": decision}
     transfer = Transfer.objects.create(campaign=campaign, kind="snapshot")
+    gold = GoldItem.objects.create(prompt=prompt, ranks=[1, 2, 3, 4])
+    named |= {"webhooks": webhook, "deliveries": delivery, "intake": decision, "gold": gold}
     named |= {"transfers": transfer, "checkpoints": policy, "tokens": token, "people": person}
     return {noun: row.pk for noun, row in named.items()}
 

@@ -36,6 +36,7 @@ def _lines(report: Report) -> Iterator[str]:
     yield f"agreement, ties counted: {_words(report.agreement_with_ties)}"
     yield f"Kendall tau-b: {_words(report.tau_b, '.3f')}"
     yield f"self-consistency: {_words(report.self_consistency)}"
+    yield f"accuracy on gold items: {_words(report.gold_accuracy)}"
     yield f"alpha of the ratings: {_words(report.rating_alpha, '.3f')}"
     yield f"the completion shown earlier is chosen: {_words(report.earlier_chosen)}"
     yield f"the longer completion is chosen: {_words(report.longer_chosen)}"
