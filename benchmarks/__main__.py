@@ -17,6 +17,7 @@ WEBSITE = {
     "export-jsonl": ("exports", "export_jsonl"),
     "export-parquet": ("exports", "export_parquet"),
     "snapshot": ("exports", "snapshot"),
+    "list-pages": ("list_pages", "list_pages"),
     "import": ("imports", "import_rankings"),
 }
 

@@ -44,6 +44,12 @@ class Browser:
     def post(self, path: str, form: Mapping[str, object] | None = None) -> Reply:
         return self.send(self.request(path, form or {}))
 
+    def get(self, path: str) -> Reply:
+        address, _mark, query = path.partition("?")
+        environ = {"REQUEST_METHOD": "GET", "PATH_INFO": address, "QUERY_STRING": query}
+        asked = {name: value for name, value in self.environ.items() if name != "HTTP_HX_REQUEST"}
+        return self.send(asked | environ | {"wsgi.input": io.BytesIO(b"")})
+
     def request(self, path: str, form: Mapping[str, object]) -> dict[str, object]:
         body = urlencode(form, doseq=True).encode()
         environ = {"REQUEST_METHOD": "POST", "PATH_INFO": path, "CONTENT_LENGTH": str(len(body))}
