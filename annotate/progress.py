@@ -14,6 +14,7 @@ from annotate.models import (
     Purpose,
     RankedCompletion,
     Ranking,
+    Rule,
     RunState,
     Sampling,
     SkipKind,
@@ -96,11 +97,12 @@ class Glance(NamedTuple):
     cost: Cost
     skips: list[tuple[str, int, int]]
     days: list[Day]
+    decisions: list[tuple[str, int, int]]
 
 
 def glance(campaign: Campaign) -> Glance:
     so_far = progress(campaign)
-    return Glance(so_far, cost(campaign, so_far), skips(campaign), days(campaign))
+    return Glance(so_far, cost(campaign, so_far), skips(campaign), days(campaign), decisions(campaign))
 
 
 def skips(campaign: Campaign) -> list[tuple[str, int, int]]:
@@ -118,8 +120,16 @@ def skips(campaign: Campaign) -> list[tuple[str, int, int]]:
     return [row for row in rows if any(row[1:])]
 
 
-def comparisons(campaign: Campaign, since: datetime | None = None) -> int:
-    """Return how many comparisons the rankings give that training reads; ties give none."""
+def decisions(campaign: Campaign) -> list[tuple[str, int, int]]:
+    """Return each rule of intake with how many of its decisions stand and how many are reversed."""
+    counts = {"all": Count("pk"), "gone": Count("pk", filter=Q(reversed_at__isnull=False))}
+    rows = campaign.intake_decisions.order_by().values_list("rule").annotate(**counts)
+    by_rule = {rule: (together - gone, gone) for rule, together, gone in rows}
+    return [(rule.value, *by_rule.get(rule, (0, 0))) for rule in Rule]
+
+
+def comparisons(campaign: Campaign, since: datetime | None = None, at_most: int | None = None) -> int:
+    """Return how many comparisons the rankings give that training reads, or `at_most`; ties give none."""
     held_out = campaign.held_out_labelers.values("pk")
     ranked = RankedCompletion.objects.filter(
         ranking__prompt__campaign=campaign,
@@ -128,7 +138,7 @@ def comparisons(campaign: Campaign, since: datetime | None = None) -> int:
     ).exclude(ranking__labeler__in=held_out)
     if since is not None:
         ranked = ranked.filter(ranking__submitted_at__gt=since)
-    return ranked.filter(ranking__ranked_completions__rank__gt=F("rank")).count()
+    return ranked.filter(ranking__ranked_completions__rank__gt=F("rank")).order_by()[:at_most].count()
 
 
 def days(campaign: Campaign) -> list[Day]:

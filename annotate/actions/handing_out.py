@@ -43,7 +43,9 @@ WHERE own.labeler_id = %(labeler)s AND own.state IN ('claimed', 'expired') AND o
     AND NOT own.is_review
     AND prompt.campaign_id = %(campaign)s AND (own.state = 'claimed' OR {regainable})
 """
-LEFT = f"SELECT count(*) FROM ({OPEN} UNION {BEGUN}) AS prompts"  # noqa: S608 - constants
+MOST_LEFT = 1000
+"""No more are counted: of a million open prompts, nobody does all."""
+LEFT = f"SELECT count(*) FROM (({OPEN} LIMIT {MOST_LEFT}) UNION {BEGUN}) AS prompts"  # noqa: S608 - constants
 FIRST = "ORDER BY prompt.{held}, prompt.id LIMIT 1"
 LOCK_PROMPT = "FOR NO KEY UPDATE OF prompt"
 
@@ -98,7 +100,7 @@ def free_slot(kind: type[C], prompt: int, campaign: Campaign) -> int | None:
 
 
 def left(kind: type[C], campaign: Campaign, labeler: User) -> int:
-    """Return how many prompts a labeler can still answer: open ones, and what they have begun."""
+    """Return how many prompts a labeler can still answer: open ones, at most MOST_LEFT, and begun ones."""
     # One statement: what is claimed ahead at this moment is then counted once.
     row = sql.one(_named(kind, LEFT), values(kind, campaign, labeler))
     assert row is not None, "a count is always one row"

@@ -31,6 +31,10 @@ UNDER_WAY = (RetrainingState.REWARD, RetrainingState.PPO)
 STEP_LOST_AFTER = timedelta(minutes=2)
 
 
+ANY_NEW = 1000
+"""So many are counted where none are wished for."""
+
+
 class Due(NamedTuple):
     """Whether a campaign retrains now, and what that was decided on; None where a wish is not set."""
 
@@ -45,12 +49,13 @@ class Due(NamedTuple):
 def due(campaign: Campaign) -> Due:
     """Return whether the campaign should retrain now: enough new comparisons, or enough hours with any.
 
-    New is what was submitted since the last round began, however that round ended.
+    New is what was submitted since the last round began, however that round ended; no more is counted than
+    is wanted.
     """
     since = last_round_at(campaign)
-    new = comparisons(campaign, since)
-    hours = (timezone.now() - (since or campaign.created_at)).total_seconds() / 3600
     wanted, hours_wanted = campaign.retrain_after_comparisons, campaign.retrain_after_hours
+    new = comparisons(campaign, since, at_most=wanted or ANY_NEW)
+    hours = (timezone.now() - (since or campaign.created_at)).total_seconds() / 3600
     is_enough = wanted is not None and new >= wanted
     is_time = hours_wanted is not None and hours >= hours_wanted and new > 0
     words = words_for(new, wanted, hours, hours_wanted)

@@ -60,14 +60,20 @@ class Sampling(models.TextChoices):
 class Prompt(models.Model):
     """What the policy is asked: chat messages, the last one the user's."""
 
-    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="prompts")
+    # Without an index of its own: prompt_of_campaign begins with it, prompt_of_author with the author.
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="prompts", db_index=False)
     # The id it had in its file, so that the same file twice adds nothing.
     source_id = models.CharField(max_length=200, blank=True, default="")
     kind = models.CharField(max_length=20, choices=Kind.choices, default=Kind.PLAIN)
     use_case = models.CharField(max_length=200, blank=True, default="")
     messages = models.JSONField()
     author = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="prompts"
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="prompts",
+        db_index=False,
     )
     source = models.CharField(max_length=20, choices=Source.choices, blank=True, default="")
     category = models.CharField(max_length=50, blank=True, default="")
@@ -105,7 +111,14 @@ class Prompt(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["campaign", "id"], condition=Q(sampling="queued"), name="prompt_queued"),
+            # Lists, newest first, and what is not sampled yet or not at all.
+            models.Index(fields=["campaign", "id"], name="prompt_of_campaign"),
+            models.Index(fields=["author", "id"], name="prompt_of_author"),
+            models.Index(
+                fields=["campaign", "sampling", "id"],
+                condition=~Q(sampling="sampled"),
+                name="prompt_not_sampled",
+            ),
             models.Index(
                 # The language, last, is looked at on the way: past prompts that a labeler cannot read.
                 fields=["campaign", "rankings_held", "id", "language"],

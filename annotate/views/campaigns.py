@@ -1,7 +1,6 @@
 """Campaigns for researchers: the list, one campaign at a glance, its settings, instructions and members."""
 
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -14,6 +13,7 @@ from annotate.actions import campaigns, sampling
 from annotate.admin_forms import CampaignForm, InstructionsForm, MembersForm
 from annotate.kept import PROGRESS, shown
 from annotate.models import EngineStatus, Prompt, Sampling, SkipKind, current_policy
+from annotate.paging import page_of
 from annotate.progress import ACCURACY, Glance, history
 from annotate.suggested import taken
 
@@ -137,13 +137,13 @@ def members(request: SignedInRequest, pk: int) -> HttpResponse:
 @for_researchers
 def prompts(request: SignedInRequest, pk: int) -> HttpResponse:
     campaign = access.campaign(request.user, pk)
-    rows = Prompt.objects.filter(campaign=campaign).select_related("author").order_by("-pk")
+    rows = Prompt.objects.filter(campaign=campaign).select_related("author")
     wanted = request.GET.get("sampling", "")
     if wanted in Sampling.values:
         rows = rows.filter(sampling=wanted)
     context = {
         "campaign": campaign,
-        "page": Paginator(rows, PROMPTS_A_PAGE).get_page(request.GET.get("page")),
+        "page": page_of(rows, PROMPTS_A_PAGE, request.GET),
         "states": Sampling.choices,
         "wanted": wanted,
         "failed": campaign.prompts.filter(sampling=Sampling.FAILED).count(),

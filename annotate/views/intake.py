@@ -1,8 +1,6 @@
 """Intake: what a campaign's rules decided about its prompts, and an admin's say over each decision."""
 
 from django.contrib import messages
-from django.core.paginator import Paginator
-from django.db.models import Count, Q
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -11,7 +9,10 @@ from django.views.decorators.http import require_GET, require_POST
 from annotate import access
 from annotate.access import SignedInRequest, for_admins, for_researchers
 from annotate.actions import intake
-from annotate.models import Campaign, Rule
+from annotate.kept import PROGRESS, shown
+from annotate.models import Rule
+from annotate.paging import page_of
+from annotate.progress import Glance
 
 DECISIONS_A_PAGE = 50
 
@@ -24,23 +25,20 @@ def intake_page(request: SignedInRequest, pk: int) -> HttpResponse:
     wanted = request.GET.get("rule", "")
     if wanted in Rule.values:
         decisions = decisions.filter(rule=wanted)
+    so_far = shown(campaign, PROGRESS)
     context = {
         "campaign": campaign,
-        "rules": counts(campaign),
+        "kept": so_far.kept,
+        "rules": in_words(so_far.figures),
         "wanted": wanted,
-        "page": Paginator(decisions, DECISIONS_A_PAGE).get_page(request.GET.get("page")),
+        "page": page_of(decisions, DECISIONS_A_PAGE, request.GET),
     }
     return render(request, "intake/intake.html", context)
 
 
-def counts(campaign: Campaign) -> list[tuple[Rule, int, int]]:
+def in_words(glance: Glance | None) -> list[tuple[Rule, int, int]]:
     """Return each rule with how many of its decisions stand and how many are reversed."""
-    is_reversed = Q(reversed_at__isnull=False)
-    rows = campaign.intake_decisions.order_by().values_list("rule")
-    by_rule = {
-        rule: told for rule, *told in rows.annotate(all=Count("pk"), gone=Count("pk", filter=is_reversed))
-    }
-    return [(rule, all_ - gone, gone) for rule in Rule for all_, gone in [by_rule.get(rule, (0, 0))]]
+    return [(Rule(rule), standing, gone) for rule, standing, gone in glance.decisions] if glance else []
 
 
 @require_POST

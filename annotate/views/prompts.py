@@ -1,6 +1,5 @@
 """A person's own prompts, and one prompt with its completions as they arrive."""
 
-from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
@@ -9,6 +8,7 @@ from annotate import access
 from annotate.access import SignedInRequest
 from annotate.actions import sampling
 from annotate.models import ClaimState, Prompt, Sampling
+from annotate.paging import page_of
 
 PROMPTS_A_PAGE = 50
 UNDER_WAY = (Sampling.QUEUED, Sampling.RUNNING)
@@ -16,9 +16,9 @@ UNDER_WAY = (Sampling.QUEUED, Sampling.RUNNING)
 
 @require_safe
 def prompts(request: SignedInRequest) -> HttpResponse:
-    own = Prompt.objects.filter(author=request.user).select_related("campaign").order_by("-id")
-    page = Paginator(own, PROMPTS_A_PAGE).get_page(request.GET.get("page"))
-    context = {"page": page, "is_under_way": any(prompt.sampling in UNDER_WAY for prompt in page)}
+    own = Prompt.objects.filter(author=request.user).select_related("campaign")
+    page = page_of(own, PROMPTS_A_PAGE, request.GET)
+    context = {"page": page, "is_under_way": any(prompt.sampling in UNDER_WAY for prompt in page.rows)}
     template = "prompts/_table.html" if request.htmx else "prompts/prompts.html"
     return render(request, template, context)
 
