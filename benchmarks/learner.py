@@ -15,6 +15,7 @@ from trainer.engine import Request, Sampling, start_engine
 from trainer.policy import load_policy
 from trainer.ppo import Ppo, start, step
 from trainer.ppo_inputs import Inputs, load_models
+from trainer.probe import Probe
 from trainer.rankings import JudgedPrompt, comparisons_of
 from trainer.reward import Learner as RewardLearner
 from trainer.reward_model import new_reward_model, save_reward_model
@@ -113,7 +114,8 @@ def ppo(spec: dict[str, Any], folder: Path) -> None:
     ]
     inputs = Inputs(asked, spec["prompts"], [], [], [])
     with start(learners, tokenizer, folder / "engine", config) as engine:
-        run = Ppo(config, tokenizer, inputs, models, learners, engine)
+        probe = Probe(spec["prompts"], len(tokenizer), config.temperature)
+        run = Ppo(config, tokenizer, inputs, models, learners, engine, probe)
         number = 0
 
         def turn() -> float:

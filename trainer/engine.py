@@ -169,20 +169,16 @@ class Engine:
         if taken:
             yield from self._sample(taken, sampling)
 
-    def logprobs(self, prompt_ids: list[int], completion_ids: list[int], temperature: float) -> list[float]:
-        """Return the engine's own logprob of each completion token, by the path that samples.
+    def next_logprobs(
+        self, texts: Sequence[list[int]], token_ids: list[int], temperature: float
+    ) -> list[list[float]]:
+        """Return (texts, tokens): the engine's logprob of each token after each text, by the way it samples.
 
-        Position by position through the prefix cache, so that a cache left from other weights shows.
+        Through the prefix cache, so that one left from other weights shows. At most 128 tokens.
         """
-        answer = self._ask(
-            {
-                "op": "logprobs",
-                "prompt_ids": prompt_ids,
-                "completion_ids": completion_ids,
-                "temperature": temperature,
-            }
-        )
-        return [float(value) for value in answer["logprobs"]]
+        how = {"texts": list(texts), "token_ids": token_ids, "temperature": temperature}
+        found: list[list[float]] = self._ask({"op": "next_logprobs", **how})["logprobs"]
+        return found
 
     def sync(self, policy_dir: Path) -> None:
         """Sample from the weights in policy_dir from now on; the caller probes with logprobs.

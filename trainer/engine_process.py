@@ -70,12 +70,9 @@ def _serve(backend: Any, request: Answer) -> Iterator[Answer]:
     if request["op"] == "sample":
         requests = [Request(*request_) for request_ in request["requests"]]
         yield from backend.sample(requests, Sampling(**request["sampling"]))
-    elif request["op"] == "logprobs":
-        yield {
-            "logprobs": backend.logprobs(
-                request["prompt_ids"], request["completion_ids"], request["temperature"]
-            )
-        }
+    elif request["op"] == "next_logprobs":
+        how = (request["texts"], request["token_ids"], request["temperature"])
+        yield {"logprobs": backend.next_logprobs(*how)}
     elif request["op"] == "reload":
         yield from _reload(backend, Path(request["policy_dir"]))
     else:

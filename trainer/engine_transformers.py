@@ -68,12 +68,15 @@ class TransformersBackend:
             yield from self._sample_batch(requests, rows, sampling)
 
     @torch.inference_mode()
-    def logprobs(self, prompt_ids: list[int], completion_ids: list[int], temperature: float) -> list[float]:
-        """Return the logprob of each completion token under softmax(logits / temperature)."""
-        ids = torch.tensor([prompt_ids + completion_ids], device=self._device)
-        logits = self._model(ids, logits_to_keep=len(completion_ids) + 1).logits[0, :-1].float()
-        found = (logits / temperature).log_softmax(-1)
-        return found.gather(1, ids[0, len(prompt_ids) :, None])[:, 0].tolist()
+    def next_logprobs(
+        self, texts: list[list[int]], token_ids: list[int], temperature: float
+    ) -> list[list[float]]:
+        """Return each token's logprob after each text under softmax(logits / temperature)."""
+        found = []
+        for text in texts:
+            logits = self._model(torch.tensor([text], device=self._device), logits_to_keep=1).logits
+            found.append((logits[0, -1].float() / temperature).log_softmax(-1)[token_ids].tolist())
+        return found
 
     def _sample_batch(
         self, requests: Sequence[Request], rows: list[_Row], sampling: Sampling

@@ -69,23 +69,23 @@ class VllmBackend:
                     if completion.finish_reason is not None:
                         yield _sampled(completion, number, first + completion.index)
 
-    def logprobs(self, prompt_ids: list[int], completion_ids: list[int], temperature: float) -> list[float]:
-        """Return each token's logprob as if it were being sampled after those before it.
+    def next_logprobs(
+        self, texts: list[list[int]], token_ids: list[int], temperature: float
+    ) -> list[list[float]]:
+        """Return each token's logprob after each text, as if it were being sampled there.
 
-        vLLM's prompt_logprobs would be one request, but they skip the prefix cache and the temperature:
+        vLLM's prompt_logprobs would be simpler, but they skip the prefix cache and the temperature:
         the two things that a probe is for.
         """
-        known: dict[str, int] = {}
-        for position, token in enumerate(completion_ids):
-            params = SamplingParams(
-                max_tokens=1, temperature=temperature, top_k=0, logprob_token_ids=[token], detokenize=False
-            )
-            known[self._add(prompt_ids + completion_ids[:position], params)] = position
-        found = [0.0] * len(completion_ids)
+        params = SamplingParams(
+            max_tokens=1, temperature=temperature, top_k=0, logprob_token_ids=token_ids, detokenize=False
+        )
+        known = {self._add(text, params): number for number, text in enumerate(texts)}
+        found: list[list[float]] = [[]] * len(texts)
         while self._engine.has_unfinished_requests():
             for output in self._engine.step():
-                position = known[output.request_id]
-                found[position] = output.outputs[0].logprobs[0][completion_ids[position]].logprob
+                logprobs = output.outputs[0].logprobs[0]
+                found[known[output.request_id]] = [logprobs[token].logprob for token in token_ids]
         return found
 
     def reload(self, policy_dir: Path) -> None:

@@ -1,9 +1,11 @@
 """A policy: a causal language model that can be loaded, saved and asked for logprobs."""
 
 import importlib.util
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from torch.func import functional_call
 from torch.utils.checkpoint import checkpoint
 from transformers import (
     AutoModelForCausalLM,
@@ -16,7 +18,7 @@ from trainer import checkpoints
 from trainer.data import BadInput
 from trainer.hardware import device
 from trainer.lora import merged_state
-from trainer.tokens import Batch, completion_ids, is_completion, predicting_positions
+from trainer.tokens import Batch, collate, completion_ids, is_completion, predicting_positions
 
 # Rows of logits held at once: with a vocabulary of 49,152 in float32, about 100 MB.
 _LOGIT_ROWS = 512
@@ -99,6 +101,35 @@ def completion_logprobs(
     logprobs, entropy = (torch.cat(part) for part in zip(*parts, strict=True))
     empty = torch.zeros(valid.shape, device=hidden.device)
     return empty.masked_scatter(valid, logprobs), empty.masked_scatter(valid, entropy)
+
+
+@torch.no_grad()
+def next_logprobs(
+    policy: PreTrainedModel,
+    texts: Sequence[list[int]],
+    token_ids: Sequence[int],
+    temperature: float,
+    *,
+    old_head: torch.Tensor | None = None,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the logprob of each token as the next after each text, and the same with other output weights.
+
+    Both (texts, tokens), float32 on the CPU; without old_head the two are equal.
+    """
+    batch = collate([(text, []) for text in texts], 0).to(policy.device)
+    hidden = policy.base_model(input_ids=batch.ids).last_hidden_state
+    last = hidden[torch.arange(len(texts), device=hidden.device), batch.lengths - 1]
+    head = policy.get_output_embeddings()
+    logits = [head(last)]
+    if old_head is not None:
+        logits.append(functional_call(head, {"weight": old_head.to(last.dtype)}, last))
+    ours, *other = [(some.float() / temperature).log_softmax(-1)[:, list(token_ids)].cpu() for some in logits]
+    return ours, other[0] if other else ours
+
+
+def output_weights(policy: PreTrainedModel) -> torch.Tensor:
+    """Return a copy of the output layer's weights."""
+    return policy.get_output_embeddings().weight.detach().clone()
 
 
 def _row_logprobs(

@@ -31,10 +31,11 @@ from trainer.metrics import Clock, MetricsLog
 from trainer.optimizer import NotFinite
 from trainer.ppo_inputs import Inputs, check_inputs, load_models, read_inputs
 from trainer.ppo_update import Stats, Targets, ptx_loss_of, update
+from trainer.probe import Probe
 from trainer.rollout import Models, Rollout, draw, make_rollout, plan_minibatches
 from trainer.steering import adapted_kl_coef, reason_to_stop
 from trainer.tokens import Batch, collate, decode, load_tokenizer
-from trainer.weight_sync import PROBE_TOKENS, probe, start_on, sync
+from trainer.weight_sync import start_on, sync
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +52,7 @@ class Ppo:
     models: Models
     learners: Learners
     engine: Engine
+    probe: Probe
 
 
 def train_ppo(
@@ -83,7 +85,8 @@ def train_ppo(
         metrics.phase("starting the engine")
         scratch = partial / "engine"
         with start(learners, tokenizer, scratch, config) as engine:
-            ppo = Ppo(config, tokenizer, read, models, learners, engine)
+            probe = Probe(read.prompt_ids, len(tokenizer), config.temperature)
+            ppo = Ppo(config, tokenizer, read, models, learners, engine, probe)
             result = _run(ppo, first, partial, metrics)
         shutil.rmtree(scratch)
         export_policy(learners, tokenizer, partial)
@@ -137,8 +140,7 @@ def step(ppo: Ppo, number: int, *, is_first: bool) -> tuple[Stats, Rollout, list
     with clock("syncing"):
         if not is_first:
             sync(ppo.engine, ppo.learners.policy, ppo.tokenizer, number)
-        longest = max(ppo.inputs.prompt_ids, key=len)
-        sync_difference = probe(ppo.engine, ppo.learners.policy, longest, config.temperature)
+        in_step = ppo.probe.check(ppo.engine, ppo.learners.policy)
     with clock("validating"):
         valid = _look_at_held_out(ppo, number)
     with clock("sampling"):
@@ -167,10 +169,9 @@ def step(ppo: Ppo, number: int, *, is_first: bool) -> tuple[Stats, Rollout, list
         targets, reward = _targets(rollout, kl_coef, config)
         ptx = _ptx_batches(ppo, number)
         learned = update(ppo.learners, rollout, targets, plan, ptx, config, number)
-    stats = _rollout_stats(rollout, targets, reward) | learned | valid | clock.seconds
+    stats = _rollout_stats(rollout, targets, reward) | learned | valid | in_step | clock.seconds
     stats["kl_coef"] = kl_coef
     stats["tokens_per_second"] = float(rollout.is_completion.sum()) / clock.seconds["seconds_sampling"]
-    stats["sync_difference"] = sync_difference
     _warn_of_mismatch(stats["mismatch"], config)
     return stats, rollout, completions
 
@@ -267,7 +268,7 @@ def start(learners: Learners, tokenizer: PreTrainedTokenizerBase, scratch: Path,
             scratch,
             engine=config.engine,
             dtype=config.engine_dtype,
-            max_model_len=config.max_prompt_tokens + max(config.max_completion_tokens, PROBE_TOKENS),
+            max_model_len=config.max_prompt_tokens + config.max_completion_tokens,
         )
     except EngineError as error:
         raise BadInput(f"engine: {error}") from error

@@ -13,8 +13,9 @@ from trainer.config import SftConfig
 from trainer.data import BadInput
 from trainer.engine import Engine, EngineError, Sampling
 from trainer.held_out import sample_and_score
+from trainer.probe import Probe
 from trainer.reward_model import RewardModel, load_judge
-from trainer.weight_sync import PROBE_TOKENS, probe, start_on, sync
+from trainer.weight_sync import start_on, sync
 
 
 @dataclass
@@ -26,13 +27,14 @@ class Selection:
     judge: RewardModel
     engine: Engine
     prompts: list[list[int]]
+    probe: Probe
     best: dict[str, Tensor] = field(default_factory=dict)
 
     def look(self, policy: PreTrainedModel, step: int) -> dict[str, float]:
         """Sample held-out prompts from the policy as it is, remember it if it is the best; return figures."""
         config = self.config
         sync(self.engine, policy, self.tokenizer, step)
-        probe(self.engine, policy, max(self.prompts, key=len), config.temperature)
+        self.probe.check(self.engine, policy)
         figures = sample_and_score(
             self.engine,
             self.judge,
@@ -63,7 +65,7 @@ def selecting(
     """Yield a selection that has seen nothing yet, with an engine of its own. Raises BadInput."""
     if not prompts:
         raise BadInput("--reward-model: no prompt is held out, so there is nothing to select an epoch by")
-    room = config.max_prompt_tokens + max(config.max_completion_tokens, PROBE_TOKENS)
+    room = config.max_prompt_tokens + config.max_completion_tokens
     how = {"engine": config.engine, "dtype": config.engine_dtype}
     judge = load_judge(reward_model, tokenizer)
     try:
@@ -73,5 +75,7 @@ def selecting(
     best = {name: parameter.detach().clone() for name, parameter in policy.named_parameters()}
     best["score"] = torch.tensor(float("-inf"), dtype=torch.float64)
     best["step"] = torch.tensor(0)
+    looked_at = prompts[: config.select_limit]
+    probe = Probe(looked_at, len(tokenizer), config.temperature)
     with engine:
-        yield Selection(config, tokenizer, judge, engine, prompts[: config.select_limit], best)
+        yield Selection(config, tokenizer, judge, engine, looked_at, probe, best)

@@ -23,7 +23,7 @@ from trainer.engine import (
     start_engine,
 )
 from trainer.engine_transformers import TransformersBackend
-from trainer.policy import completion_logprobs, load_policy, save_policy
+from trainer.policy import completion_logprobs, load_policy, next_logprobs, save_policy
 from trainer.tokens import collate, load_tokenizer
 
 EOS = 1
@@ -78,7 +78,9 @@ def test_logprobs_of_a_sample_are_the_trainers(tiny_engine: Engine, tiny_policy:
     drawn = draw(tiny_engine, Request(PROMPT, [1]), temperature=0.7)[0, 0]
     expected = trainer_logprobs(tiny_policy, PROMPT, drawn.token_ids, 0.7)
     assert drawn.logprobs == pytest.approx(expected, abs=1e-4)
-    assert tiny_engine.logprobs(PROMPT, drawn.token_ids, 0.7) == pytest.approx(expected, abs=1e-4)
+    for place, (token, logprob) in enumerate(zip(drawn.token_ids, expected, strict=True)):
+        again = tiny_engine.next_logprobs([PROMPT, PROMPT + drawn.token_ids[:place]], [9, token], 0.7)
+        assert again[1][1] == pytest.approx(logprob, abs=1e-4)
 
 
 @pytest.mark.checklist(18)
@@ -119,12 +121,13 @@ def test_a_sync_swaps_the_weights_in_place(tiny_engine: Engine, tiny_policy: Pat
     with torch.no_grad():
         policy.get_output_embeddings().weight.mul_(1.5)
     save_policy(policy, load_tokenizer(tiny_policy), tmp_path / "new")
-    before, pid = tiny_engine.logprobs(PROMPT, [50, 51], 1.0), tiny_engine._process.pid
+    before, pid = tiny_engine.next_logprobs([PROMPT], [50, 51], 1.0), tiny_engine._process.pid
     tiny_engine.sync(tmp_path / "new")
-    after = tiny_engine.logprobs(PROMPT, [50, 51], 1.0)
+    after = tiny_engine.next_logprobs([PROMPT], [50, 51], 1.0)
     tiny_engine.sync(tiny_policy)
-    assert after == pytest.approx(trainer_logprobs(tmp_path / "new", PROMPT, [50, 51], 1.0), abs=1e-4)
-    assert tiny_engine.logprobs(PROMPT, [50, 51], 1.0) == before != after
+    expected = next_logprobs(load_policy(tmp_path / "new"), [PROMPT], [50, 51], 1.0)[0].tolist()
+    assert after[0] == pytest.approx(expected[0], abs=1e-4)
+    assert tiny_engine.next_logprobs([PROMPT], [50, 51], 1.0) == before != after
     assert tiny_engine._process.pid == pid
 
 

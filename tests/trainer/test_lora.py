@@ -14,10 +14,11 @@ from trainer.learners import average, export_policy
 from trainer.lora import add_adapters, merged_state, without_adapters
 from trainer.policy import completion_logprobs, load_policy, save_policy
 from trainer.ppo_inputs import load_models
+from trainer.probe import Probe
 from trainer.reward_model import new_reward_model
 from trainer.sft import train_sft
 from trainer.tokens import collate
-from trainer.weight_sync import probe, sync
+from trainer.weight_sync import sync
 from trainer.what_learns import choose_what_learns
 
 BATCH = collate([([5, 6, 7], [8, 9, 1]), ([40, 41], [42, 1])], 0)
@@ -79,7 +80,8 @@ def test_the_engine_gets_what_the_adapters_learned(
     policy = moved(tiny_policy)
     engine_at_hand.sync(save(load_policy(tiny_policy), tmp_path / "0"))
     sync(engine_at_hand, policy, make_tokenizer(), 1)
-    assert probe(engine_at_hand, policy, list(range(5, 30)), 1.0) < 1e-4
+    probe = Probe([list(range(5, 30))], 259, 1.0)
+    assert probe.check(engine_at_hand, policy)["sync_difference"] < 1e-4
     engine_at_hand.sync(untied_policy)
 
 

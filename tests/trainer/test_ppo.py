@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from trainer import ppo, weight_sync
+from trainer import ppo
 from trainer.config import PpoConfig
 from trainer.data import BadInput
 from trainer.engine import Engine
@@ -16,6 +16,7 @@ from trainer.learners import make_learners
 from trainer.policy import load_policy
 from trainer.ppo import train_ppo
 from trainer.ppo_inputs import load_models
+from trainer.probe import Probe, SyncFailed
 from trainer.reward_model import load_reward_model
 from trainer.steering import adapted_kl_coef
 
@@ -70,7 +71,8 @@ def test_a_run_leaves_its_figures_and_samples(
     result, metrics = run(files, tmp_path / "out")
     assert [line["step"] for line in metrics] == [1, 2, 3, 4]
     assert metrics[0]["kl"] == 0 and metrics[-1]["kl"] > 0
-    assert metrics[0]["sync_difference"] < 1e-4
+    assert metrics[0]["sync_difference"] < 1e-4 and "sync_followed" not in metrics[0]
+    assert metrics[3]["sync_followed"] == pytest.approx(1, abs=0.01)
     assert set(metrics[0]) >= LOGGED
     assert [line["step"] for line in metrics if line.keys() >= HELD_OUT] == [1, 3, 4]
     assert result["kl"] == metrics[-1]["kl"] and "stopped" not in result
@@ -188,12 +190,12 @@ def test_adam_is_openais(tiny_policy: Path, tiny_reward_model: Path) -> None:
 
 @pytest.mark.checklist(43)
 def test_the_probe_finds_an_engine_with_other_weights(tiny_engine: Engine, tiny_policy: Path) -> None:
-    policy, prompt = load_policy(tiny_policy), list(range(40, 70))
-    assert weight_sync.probe(tiny_engine, policy, prompt, 0.8) < 1e-4
+    policy, probe = load_policy(tiny_policy), Probe([list(range(40, 70))], 259, 0.8)
+    assert probe.check(tiny_engine, policy)["sync_difference"] < 1e-4
     with torch.no_grad():
         policy.get_output_embeddings().weight.mul_(1.05)
-    with pytest.raises(weight_sync.SyncFailed, match="samples from other weights"):
-        weight_sync.probe(tiny_engine, policy, prompt, 0.8)
+    with pytest.raises(SyncFailed, match="samples from other weights"):
+        probe.check(tiny_engine, policy)
 
 
 @pytest.mark.parametrize(

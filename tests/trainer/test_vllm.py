@@ -11,6 +11,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from trainer import weight_sync
 from trainer.engine import Engine, Refused, Request, Sampled, Sampling, choose_engine
 from trainer.policy import completion_logprobs, load_policy, prepare, save_policy
+from trainer.probe import Probe, SyncFailed
 from trainer.tokens import collate, load_tokenizer
 
 pytestmark = [
@@ -22,6 +23,7 @@ pytestmark = [
 ]
 
 LONG = list(range(500, 700))  # longer than a block of vLLM's prefix cache, which is 128 tokens
+TEXTS = [LONG, *(LONG[shift : 3 * shift] for shift in range(5, 60, 5))]
 
 
 @pytest.fixture(scope="module")
@@ -52,13 +54,13 @@ def engine(
         yield started
 
 
-def move(policy: PreTrainedModel) -> None:
+def move(policy: PreTrainedModel, size: float = 0.05) -> None:
     """Change every weight a little, as some steps of training would."""
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for parameter in policy.parameters():
             noise = torch.randn(parameter.shape, generator=generator)
-            parameter.add_(0.05 * noise * parameter.std())
+            parameter.add_(size * noise * parameter.std())
 
 
 @pytest.mark.checklist(18, 19)
@@ -89,12 +91,16 @@ def test_many_seeded_prompts_at_once_are_all_sampled(engine: Engine) -> None:
 def test_the_probe_passes_after_a_sync_and_finds_what_a_sync_can_miss(
     engine: Engine, policy: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
 ) -> None:
-    assert weight_sync.probe(engine, policy, LONG, 1.0) < 1e-4
-    move(policy)
-    with pytest.raises(weight_sync.SyncFailed):  # not synced: old weights, and their prefix cache
-        weight_sync.probe(engine, policy, LONG, 1.0)
-    weight_sync.sync(engine, policy, tokenizer, 1)
-    assert weight_sync.probe(engine, policy, LONG, 1.0) < 1e-4
+    probe = Probe(TEXTS, len(tokenizer), 1.0)
+    assert probe.check(engine, policy)["sync_difference"] < 1e-4
+    for version, size in enumerate((0.05, 1e-3), start=1):
+        move(policy, size)
+        with pytest.raises(SyncFailed):  # not synced: old weights, and their prefix cache
+            probe.check(engine, policy)
+        weight_sync.sync(engine, policy, tokenizer, version)
+        figures = probe.check(engine, policy)
+        assert figures["sync_difference"] < 1e-4
+        assert figures["sync_followed"] == pytest.approx(1, abs=0.01)
 
 
 def test_a_tied_policy_reloaded_in_place_keeps_its_old_head_so_sync_starts_anew(
@@ -104,7 +110,7 @@ def test_a_tied_policy_reloaded_in_place_keeps_its_old_head_so_sync_starts_anew(
     move(policy)
     save_policy(policy, tokenizer, tmp_path / "tied")
     engine._reload(tmp_path / "tied")
-    with pytest.raises(weight_sync.SyncFailed):
-        weight_sync.probe(engine, policy, LONG, 1.0)
+    with pytest.raises(SyncFailed):
+        Probe(TEXTS, len(tokenizer), 1.0).check(engine, policy)
     engine.sync(tmp_path / "tied")
-    assert weight_sync.probe(engine, policy, LONG, 1.0) < 1e-4
+    assert Probe(TEXTS, len(tokenizer), 1.0).check(engine, policy)["sync_difference"] < 1e-4
