@@ -105,7 +105,10 @@ def _run_stage(stage: str, config: StageConfig, paths: dict[str, Path], out: Pat
         from trainer.evaluate import evaluate as run
     else:
         from trainer.evaluate import sample as run
-    run(config=config, out=out, **paths)
+    from trainer.many import together
+
+    with together(stage):
+        run(config=config, out=out, **paths)
 
 
 def read_config(arguments: argparse.Namespace) -> StageConfig:

@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from trainer import many
 from trainer.data import BadInput
 
 _STATE = Path("state", "state.safetensors")
@@ -26,8 +28,13 @@ _STATE = Path("state", "state.safetensors")
 def writing(out: Path) -> Iterator[Path]:
     """Yield DIR.partial to write in, then rename it to DIR. Raises BadInput if DIR exists.
 
-    Only one process at a time gets in; what an earlier, killed one left is still there.
+    Only one process at a time gets in; what an earlier, killed one left is still there. Where many do the
+    stage together only the first writes there, and the others into a folder that nobody keeps.
     """
+    if not many.is_first():
+        with tempfile.TemporaryDirectory() as nowhere:
+            yield Path(nowhere)
+        return
     out.parent.mkdir(parents=True, exist_ok=True)
     with out.with_name(out.name + ".lock").open("w") as lock:
         try:
@@ -158,7 +165,9 @@ def save_state(partial: Path, tensors: Mapping[str, torch.Tensor], facts: Mappin
     path.parent.mkdir(exist_ok=True)
     beside = path.with_suffix(".new")
     # Parameters that share memory are stored once by name, so none may alias another.
-    plain = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
+    plain = {name: tensor.contiguous() for name, tensor in many.gathered(tensors).items()}
+    if not many.is_first():
+        return
     plain |= _random_states()
     save_file(plain, beside, metadata={"facts": json.dumps(dict(facts))})
     beside.replace(path)
@@ -166,15 +175,22 @@ def save_state(partial: Path, tensors: Mapping[str, torch.Tensor], facts: Mappin
 
 def load_state(partial: Path) -> tuple[dict[str, torch.Tensor], dict[str, object]] | None:
     """Return (tensors, facts) of the saved state and restore torch's generators, or None."""
-    path = partial / _STATE
+    state = many.from_first(lambda: _read_state(partial / _STATE))
+    if state is None:
+        return None
+    tensors, facts = state
+    torch.set_rng_state(tensors.pop("random.cpu"))
+    if torch.cuda.is_available() and "random.cuda" in tensors:
+        torch.cuda.set_rng_state(tensors.pop("random.cuda"))
+    return tensors, facts
+
+
+def _read_state(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, object]] | None:
     if not path.exists():
         return None
     with safe_open(path, framework="pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-        facts = json.loads(file.metadata()["facts"])
-    torch.set_rng_state(tensors.pop("random.cpu"))
-    if torch.cuda.is_available() and "random.cuda" in tensors:
-        torch.cuda.set_rng_state(tensors.pop("random.cuda"))
+        facts: dict[str, object] = json.loads(file.metadata()["facts"])
     return tensors, facts
 
 
@@ -194,4 +210,4 @@ def restore_parameters(module: torch.nn.Module, tensors: Mapping[str, torch.Tens
     """Copy back, in place, what parameter_tensors gave."""
     with torch.no_grad():
         for name, parameter in module.named_parameters():
-            parameter.copy_(tensors[f"{prefix}.{name}"])
+            parameter.copy_(many.as_shared(tensors[f"{prefix}.{name}"], parameter))

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from trainer import resume
+from trainer import many, resume
 from trainer.config import PpoConfig
 from trainer.optimizer import make_optimizer
 from trainer.policy import save_policy
-from trainer.reward_model import RewardModel
+from trainer.reward_model import RewardModel, shard
 from trainer.what_learns import choose_what_learns
 
 
@@ -32,6 +32,7 @@ class Learners:
 
 def make_learners(policy: PreTrainedModel, value_model: RewardModel, config: PpoConfig) -> Learners:
     """Return the learners with fresh optimizers, the average begun at the policy's weights."""
+    torch.manual_seed(config.seed)  # new adapters are the same ones in every process
     # With adapters nothing else learns, an output layer of the policy's own least of all.
     policy.requires_grad_(not config.lora_rank)
     for backbone in (policy.base_model, value_model.backbone):
@@ -41,6 +42,8 @@ def make_learners(policy: PreTrainedModel, value_model: RewardModel, config: Ppo
             lora_rank=config.lora_rank,
             gradient_checkpointing=config.gradient_checkpointing,
         )
+    many.shard(policy)
+    shard(value_model)
     betas = (config.adam_beta1, config.adam_beta2)
     averaged = [(name, p) for name, p in policy.named_parameters() if p.requires_grad and config.ema_decay]
     return Learners(

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 
 import torch
 
+from trainer import many
+
 
 class NotFinite(Exception):
     """A gradient holds infinity or no number; the weights are still as they were."""
@@ -39,7 +41,7 @@ def take_step(optimizer: torch.optim.AdamW, lr: float, max_grad_norm: float) -> 
     Raises NotFinite, with nothing applied.
     """
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    norm = torch.nn.utils.clip_grad_norm_(parameters, max_grad_norm)
+    norm = many.whole(torch.nn.utils.clip_grad_norm_(parameters, max_grad_norm))
     if not torch.isfinite(norm):
         raise NotFinite("the gradient is not finite: lower the learning rate")
     for group in optimizer.param_groups:

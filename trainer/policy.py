@@ -14,7 +14,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from trainer import checkpoints
+from trainer import checkpoints, many
 from trainer.data import BadInput
 from trainer.hardware import device
 from trainer.lora import merged_state
@@ -58,7 +58,10 @@ def save_policy(
     untied writes the output layer as weights of its own, since an engine that reloads
     tied weights keeps its old output layer.
     """
-    state = {name: t.detach().to(dtype or t.dtype) for name, t in merged_state(policy).items()}
+    merged = many.gathered(merged_state(policy))
+    if not many.is_first():
+        return
+    state = {name: tensor.to(dtype or tensor.dtype) for name, tensor in merged.items()}
     tied = policy.config.tie_word_embeddings
     if tied:
         head = _head_name(policy)
@@ -87,6 +90,12 @@ def completion_logprobs(
     Logits are divided by the sampling temperature. Where tokens.is_completion is False
     both are 0. Logits exist for completion tokens only, a few hundred rows at a time.
     """
+    return many.within(policy, _completion_logprobs, batch, temperature)
+
+
+def _completion_logprobs(
+    policy: PreTrainedModel, batch: Batch, temperature: float
+) -> tuple[torch.Tensor, torch.Tensor]:
     # No mask: under causal attention padding on the right cannot reach what is before it.
     hidden = policy.base_model(input_ids=batch.ids).last_hidden_state
     valid = is_completion(batch)
@@ -116,6 +125,16 @@ def next_logprobs(
 
     Both (texts, tokens), float32 on the CPU; without old_head the two are equal.
     """
+    return many.within(policy, _next_logprobs, texts, token_ids, temperature, old_head)
+
+
+def _next_logprobs(
+    policy: PreTrainedModel,
+    texts: Sequence[list[int]],
+    token_ids: Sequence[int],
+    temperature: float,
+    old_head: torch.Tensor | None,
+) -> tuple[torch.Tensor, torch.Tensor]:
     batch = collate([(text, []) for text in texts], 0).to(policy.device)
     hidden = policy.base_model(input_ids=batch.ids).last_hidden_state
     last = hidden[torch.arange(len(texts), device=hidden.device), batch.lengths - 1]
@@ -129,7 +148,7 @@ def next_logprobs(
 
 def output_weights(policy: PreTrainedModel) -> torch.Tensor:
     """Return a copy of the output layer's weights."""
-    return policy.get_output_embeddings().weight.detach().clone()
+    return many.whole(policy.get_output_embeddings().weight.detach()).clone()
 
 
 def _row_logprobs(

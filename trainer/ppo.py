@@ -88,7 +88,7 @@ def train_ppo(
             probe = Probe(read.prompt_ids, len(tokenizer), config.temperature)
             ppo = Ppo(config, tokenizer, read, models, learners, engine, probe)
             result = _run(ppo, first, partial, metrics)
-        shutil.rmtree(scratch)
+        shutil.rmtree(scratch, ignore_errors=True)
         export_policy(learners, tokenizer, partial)
         checkpoints.describe(partial, "policy", {**result, "engine": engine.description})
 

@@ -5,11 +5,12 @@ from typing import NamedTuple
 
 from transformers import PreTrainedTokenizerBase
 
+from trainer import many
 from trainer.config import PpoConfig
 from trainer.data import BadInput, Prompt, read_prompts, read_texts, shuffled
 from trainer.learners import Learners, make_learners
 from trainer.policy import load_policy
-from trainer.reward_model import check_judge, load_reward_model
+from trainer.reward_model import check_judge, load_reward_model, shard
 from trainer.rollout import Models
 from trainer.tokens import encode_prompt, encode_text
 
@@ -84,5 +85,7 @@ def load_models(policy: Path, reward_model: Path, config: PpoConfig) -> tuple[Le
     learners = make_learners(learning, value_model, config)
     # The policy without its adapters is the reference, at no cost in memory.
     reference = learning if config.lora_rank else load_policy(policy).requires_grad_(False)
-    judge = load_reward_model(reward_model).requires_grad_(False)
+    if reference is not learning:
+        many.shard(reference)
+    judge = shard(load_reward_model(reward_model).requires_grad_(False))
     return learners, Models(learning, reference, judge, value_model)

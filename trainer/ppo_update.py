@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from trainer import many
 from trainer.config import PpoConfig
 from trainer.hardware import autocast
 from trainer.learners import Learners, average
@@ -66,9 +67,12 @@ def _update_minibatch(
     """Take one optimizer step with each of the two models; gradients of all micro-batches add up."""
     rows = [row for micro in minibatch for row in micro]
     token_count = int(rollout.is_completion[rows].sum())
-    parts = [_accumulate(learners, rollout, targets, micro, token_count, config) for micro in minibatch]
-    stats = {name: sum(part[name] for part in parts) for name in parts[0]}
-    stats["ratio_max"] = max(part["ratio_max"] for part in parts)
+    parts = [
+        _accumulate(learners, rollout, targets, micro, token_count, weight, config)
+        for micro, weight in many.shares(minibatch)
+    ]
+    stats = many.summed({name: sum(part[name] for part in parts) for name in parts[0]})
+    stats["ratio_max"] = many.largest(max(part["ratio_max"] for part in parts))
     if config.ptx_coef:
         stats["ptx_loss"] = accumulate_ptx(learners.policy, next(ptx), config)
     policy_lr = warmup_lr(config.policy_lr, step, config.warmup_steps)
@@ -85,9 +89,10 @@ def _accumulate(
     targets: Targets,
     rows: list[int],
     token_count: int,
+    weight: float,
     config: PpoConfig,
 ) -> Stats:
-    """Add one micro-batch's gradients; return its share of the minibatch's stats."""
+    """Add one micro-batch's gradients, weight times; return its share of the minibatch's stats."""
     batch = take(rollout.batch, rows)
     mask = is_completion(batch)
     columns = mask.shape[1]
@@ -106,14 +111,15 @@ def _accumulate(
         config.cliprange_value,
         token_count,
     )
-    (for_policy + config.vf_coef * for_value).backward()
+    (weight * (for_policy + config.vf_coef * for_value)).backward()
     log_ratio = (logprobs.detach() - old_logprobs)[mask]
-    return {
+    stats = {
         "policy_loss": float(for_policy.detach()),
         "value_loss": float(for_value.detach()),
         "entropy": float(entropy.detach().sum()) / token_count,
         **_ratio_stats(log_ratio, config.cliprange, token_count),
     }
+    return {name: weight * value for name, value in stats.items()}
 
 
 def _ratio_stats(log_ratio: Tensor, cliprange: float, token_count: int) -> Stats:
@@ -134,26 +140,27 @@ def accumulate_ptx(policy: PreTrainedModel, batch: Batch, config: PpoConfig) -> 
     Into the same buffers as PPO's gradient (C.4): with Adam a step of its own would lose its scale.
     """
     total = 0.0
-    for loss in _ptx_losses(policy, batch, config):
+    groups = micro_batches(batch.lengths.tolist(), config.micro_batch_tokens)
+    for rows, weight in many.shares(groups):
+        loss = weight * _ptx_loss(policy, batch, rows, config)
         (config.ptx_coef * loss).backward()
         total += float(loss.detach())
-    return total
+    return many.summed({"ptx_loss": total})["ptx_loss"]
 
 
 @torch.no_grad()
 def ptx_loss_of(policy: PreTrainedModel, batch: Batch, config: PpoConfig) -> float:
     """Return the mean loss a token on pretraining text, in nats: what alignment costs shows here."""
-    return sum(float(loss) for loss in _ptx_losses(policy, batch, config))
+    groups = micro_batches(batch.lengths.tolist(), config.micro_batch_tokens)
+    return sum(float(_ptx_loss(policy, batch, rows, config)) for rows in groups)
 
 
-def _ptx_losses(policy: PreTrainedModel, batch: Batch, config: PpoConfig) -> Iterator[Tensor]:
-    """Yield each micro-batch's share of the mean loss a token."""
-    token_count = int(is_completion(batch).sum())
-    for rows in micro_batches(batch.lengths.tolist(), config.micro_batch_tokens):
-        part = take(batch, rows)
-        with autocast(config.dtype):
-            logprobs, _ = completion_logprobs(policy, part)
-        yield token_loss(logprobs, is_completion(part), token_count)
+def _ptx_loss(policy: PreTrainedModel, batch: Batch, rows: list[int], config: PpoConfig) -> Tensor:
+    """Return some rows' share of the batch's mean loss a token."""
+    part = take(batch, rows)
+    with autocast(config.dtype):
+        logprobs, _ = completion_logprobs(policy, part)
+    return token_loss(logprobs, is_completion(part), int(is_completion(batch).sum()))
 
 
 def _mean(stats: Sequence[Stats]) -> Stats:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from trainer import many
 from trainer.engine import Engine
 from trainer.policy import next_logprobs, output_weights
 
@@ -64,7 +65,7 @@ class Probe:
         asked = (self.texts, self.token_ids, self.temperature)
         with _rounded(policy, dtype):
             ours, with_old_head = next_logprobs(policy, *asked, old_head=self.head)
-        look = Look(ours, torch.tensor(engine.next_logprobs(*asked)))
+        look = Look(ours, torch.tensor(many.from_first(lambda: engine.next_logprobs(*asked))))
         figures = {"sync_difference": _difference(look, TOLERANCE[dtype])}
         for before in self.looks:
             _check_missed(before, look, with_old_head, "its first output layer")

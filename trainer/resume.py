@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from trainer import checkpoints
+from trainer import checkpoints, many
 from trainer.optimizer import optimizer_tensors, restore_optimizer
 
 Part = torch.nn.Module | torch.optim.AdamW | dict[str, torch.Tensor]
@@ -47,7 +47,20 @@ def _put_back(name: str, part: Part, tensors: dict[str, torch.Tensor]) -> None:
     if isinstance(part, torch.nn.Module):
         checkpoints.restore_parameters(part, tensors, name)
     elif isinstance(part, torch.optim.AdamW):
-        restore_optimizer(part, tensors, name)
+        restore_optimizer(part, _shared_out(part, tensors, name), name)
     else:
         for key, tensor in part.items():
-            tensor.copy_(tensors[f"{name}.{key}"])
+            tensor.copy_(many.as_shared(tensors[f"{name}.{key}"], tensor))
+
+
+def _shared_out(
+    optimizer: torch.optim.AdamW, tensors: dict[str, torch.Tensor], name: str
+) -> dict[str, torch.Tensor]:
+    """Return what an optimizer is to get back, the moments shared out as their parameters are."""
+    learning = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    found = {}
+    for key, tensor in tensors.items():
+        if key.startswith(f"{name}."):
+            place = int(key.removeprefix(f"{name}.").split(".")[0])
+            found[key] = many.as_shared(tensor, learning[place]) if tensor.dim() else tensor
+    return found

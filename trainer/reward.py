@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from trainer import checkpoints, resume
+from trainer import checkpoints, many, resume
 from trainer.accuracy import Scored, figures, judgements, overfits_from, right
 from trainer.config import RewardConfig
 from trainer.data import BadInput, Ranking, batches, held_out, read_rankings
@@ -20,7 +20,7 @@ from trainer.losses import reward_loss
 from trainer.metrics import MetricsLog
 from trainer.optimizer import cosine_lr, make_optimizer, take_step
 from trainer.rankings import JudgedPrompt, judged_prompts, ties_of
-from trainer.reward_model import RewardModel, new_reward_model, save_reward_model
+from trainer.reward_model import RewardModel, new_reward_model, save_reward_model, shard
 from trainer.tokens import balanced, load_tokenizer, micro_batches
 from trainer.what_learns import choose_what_learns
 from trainer.zero_point import centre, zero_point
@@ -50,7 +50,7 @@ def train_reward(
         learner.learn()
         centre(model, shown, tokenizer, config)
         learner.log.phase("measuring accuracy")
-        result |= learner.measure(valid) | {"bias": float(model.head.bias)}
+        result |= learner.measure(valid) | {"bias": float(many.whole(model.head.bias))}
         result["overfits_from"] = overfits_from(learner.log.series("valid_loss"))
         result["ties"] = sum(len(ties_of(row.ranks, range(len(row.ranks)))) for row in valid_rows)
         save_reward_model(model, tokenizer, partial)
@@ -134,6 +134,7 @@ class Learner:
         )
         # The loss does not see the bias; only centre() sets it.
         model.head.bias.requires_grad_(False)
+        shard(model)
         learning = [p for p in model.parameters() if p.requires_grad]
         betas = (config.adam_beta1, config.adam_beta2)
         self.optimizer = make_optimizer(learning, betas, config.adam_eps)
@@ -162,21 +163,22 @@ class Learner:
     def step(self, step: int, batch: Sequence[JudgedPrompt]) -> dict[str, float]:
         """Learn from one batch of prompts: the mean over prompts of their mean loss."""
         total = torch.zeros(())
-        hits = comparisons = 0
-        for group in self._groups(batch):
+        hits = comparisons = 0.0
+        for group, weight in many.shares(self._groups(batch)):
             scores = self._scores(group)
             losses = [_loss(s, judged) for s, judged in zip(scores, group, strict=True)]
-            loss = torch.stack(losses).sum() / len(batch)
+            loss = weight * torch.stack(losses).sum() / len(batch)
             loss.backward()
             total += loss.detach().cpu()
             for s, judged in zip(scores, group, strict=True):
-                hits += right(judgements((s.tolist(), judged)))
-                comparisons += len(judged.comparisons)
+                hits += weight * right(judgements((s.tolist(), judged)))
+                comparisons += weight * len(judged.comparisons)
+        found = many.summed({"loss": float(total), "hits": hits, "comparisons": comparisons})
         lr = cosine_lr(self.config.lr, step, len(self.order), self.config.lr_floor)
         norm = take_step(self.optimizer, lr, self.config.max_grad_norm)
         return {
-            "loss": float(total),
-            "train_accuracy": hits / comparisons if comparisons else float("nan"),
+            "loss": found["loss"],
+            "train_accuracy": found["hits"] / found["comparisons"] if found["comparisons"] else float("nan"),
             "lr": lr,
             "grad_norm": norm,
         }

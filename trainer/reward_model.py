@@ -8,7 +8,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import AutoModel, PreTrainedModel, PreTrainedTokenizerBase
 
-from trainer import checkpoints
+from trainer import checkpoints, many
 from trainer.data import BadInput
 from trainer.hardware import autocast, device
 from trainer.lora import merged_state
@@ -111,9 +111,18 @@ def check_judge(folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
 
 def save_reward_model(model: RewardModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
     """Write backbone, head with its bias, and tokenizer into folder."""
-    model.backbone.save_pretrained(folder, state_dict=merged_state(model.backbone))
-    save_file(model.head.state_dict(), folder / "head.safetensors")
+    backbone, head = many.gathered(merged_state(model.backbone)), many.gathered(model.head.state_dict())
+    if not many.is_first():
+        return
+    model.backbone.save_pretrained(folder, state_dict=backbone)
+    save_file(head, folder / "head.safetensors")
     tokenizer.save_pretrained(folder)
+
+
+def shard(model: RewardModel) -> RewardModel:
+    """Leave each process its share of the model; it stays the same object."""
+    many.shard(model, "scores", "values", "scores_sharing_prompts")
+    return model
 
 
 def _backbone(folder: Path) -> PreTrainedModel:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from trainer import many
 from trainer.advantages import kl_per_token
 from trainer.engine import Engine, EngineError, Refused, Request, Sampled, Sampling
 from trainer.hardware import autocast, device
@@ -59,6 +60,10 @@ class Models(NamedTuple):
 
 def draw(engine: Engine, prompts: Sequence[list[int]], first_seed: int, sampling: Sampling) -> list[Sampled]:
     """Return one completion a prompt, in the prompts' order, prompt i drawn with seed first_seed + i."""
+    return many.from_first(lambda: _draw(engine, prompts, first_seed, sampling))
+
+
+def _draw(engine: Engine, prompts: Sequence[list[int]], first_seed: int, sampling: Sampling) -> list[Sampled]:
     requests = [Request(prompt, [first_seed + number]) for number, prompt in enumerate(prompts)]
     found: dict[int, Sampled] = {}
     for answer in engine.sample(requests, sampling):
@@ -101,10 +106,13 @@ def make_rollout(
     found = {name: torch.zeros_like(is_completion(batch), dtype=torch.float32) for name in _PER_TOKEN}
     scores = torch.zeros(len(pairs), device=device())
     for micro in plan:
-        for rows in micro:
-            parts, scores[rows] = _look(models, take(batch, rows), temperature, dtype)
-            for name, part in zip(_PER_TOKEN, parts, strict=True):
-                found[name][rows, : part.shape[1]] = part
+        for rows, weight in many.shares(micro):
+            parts, scored = _look(models, take(batch, rows), temperature, dtype)
+            if weight:
+                scores[rows] = scored
+                for name, part in zip(_PER_TOKEN, parts, strict=True):
+                    found[name][rows, : part.shape[1]] = part
+    many.add_up(scores, *found.values())
     is_stopped = torch.tensor([drawn.finish_reason == "stop" for drawn in completions], device=device())
     return Rollout(
         batch=batch,

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from trainer import checkpoints, resume
+from trainer import checkpoints, many, resume
 from trainer.config import SftConfig
 from trainer.data import (
     BadInput,
@@ -88,7 +88,7 @@ def train_sft(
         result |= {"demonstrations": len(train_rows), "targets": len(train)}
         if selection is not None:
             result |= learner.take_best(selection)
-            shutil.rmtree(partial / "engine")
+            shutil.rmtree(partial / "engine", ignore_errors=True)
         result["valid_loss"] = learner.loss_of(valid) if valid else None
         save_policy(model, tokenizer, partial)
         checkpoints.describe(partial, "policy", result)
@@ -96,11 +96,13 @@ def train_sft(
 
 def _learning(model: PreTrainedModel, config: SftConfig) -> PreTrainedModel:
     """Return the policy, ready to learn as the config says."""
+    torch.manual_seed(config.seed)  # new adapters are the same ones in every process
     # With adapters nothing else learns, an output layer of the policy's own least of all.
     model.requires_grad_(not config.lora_rank)
     choose_what_learns(
         model.base_model, lora_rank=config.lora_rank, gradient_checkpointing=config.gradient_checkpointing
     )
+    many.shard(model)
     return model
 
 
@@ -206,13 +208,13 @@ class Learner:
         token_count = sum(len(completion) for _, completion in batch)
         total = 0.0
         with residual_dropout(self.model.base_model, self.config.residual_dropout):
-            for group in self._groups(batch):
-                loss = self._loss(group, token_count)
+            for group, weight in many.shares(self._groups(batch)):
+                loss = weight * self._loss(group, token_count)
                 loss.backward()
                 total += float(loss.detach())
         lr = cosine_lr(self.config.lr, step, len(self.order), self.config.lr_floor)
         norm = take_step(self.optimizer, lr, self.config.max_grad_norm)
-        return {"loss": total, "lr": lr, "grad_norm": norm}
+        return many.summed({"loss": total}) | {"lr": lr, "grad_norm": norm}
 
     def _groups(self, batch: Sequence[Encoded]) -> list[list[Encoded]]:
         lengths = [len(prompt) + len(completion) for prompt, completion in batch]

@@ -2,12 +2,27 @@
 
 import shutil
 from pathlib import Path
+from typing import NamedTuple, Self
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from trainer import many
 from trainer.engine import Engine, start_engine
 from trainer.policy import save_policy
+
+
+class Elsewhere(NamedTuple):
+    """The engine as the processes beside the first know it: many.from_first asks the real one."""
+
+    policy_dir: Path
+    description: dict[str, str]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_how: object) -> None:
+        """Leave the engine to the first process."""
 
 
 def start_on(
@@ -18,18 +33,24 @@ def start_on(
     engine: str,
     dtype: str,
     max_model_len: int,
-) -> Engine:
+) -> Engine | Elsewhere:
     """Start an engine on a policy in the trainer's memory, exported to scratch/0."""
     shutil.rmtree(scratch, ignore_errors=True)
     folder = _export(policy, tokenizer, scratch / "0", dtype)
+    if not many.is_first():
+        return Elsewhere(folder, {"dtype": dtype})
     return start_engine(folder, engine=engine, dtype=dtype, max_model_len=max_model_len)
 
 
-def sync(engine: Engine, policy: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, version: int) -> None:
+def sync(
+    engine: Engine | Elsewhere, policy: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, version: int
+) -> None:
     """Have the engine sample from the policy as it is now; version 1, 2, ... names the export."""
     old = engine.policy_dir
-    engine.sync(_export(policy, tokenizer, old.parent / str(version), engine.description["dtype"]))
-    shutil.rmtree(old)
+    new = _export(policy, tokenizer, old.parent / str(version), engine.description["dtype"])
+    if isinstance(engine, Engine):
+        engine.sync(new)
+        shutil.rmtree(old)
 
 
 def _export(policy: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path, dtype: str) -> Path:

@@ -56,4 +56,4 @@ def centre(
     ]
     pad_id, room = int(tokenizer.pad_token_id), config.micro_batch_tokens
     scores = scores_of(model, sequences, pad_id, micro_batch_tokens=room, dtype=config.dtype)
-    model.head.bias -= scores.mean().to(model.head.bias.device)
+    model.head.bias -= float(scores.mean())

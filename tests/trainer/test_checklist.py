@@ -57,9 +57,7 @@ POINTS = {
 }
 
 NOT_APPLICABLE = {
-    "7, rows of data-parallel ranks": "a stage is one process",
     "29, the base under an adapter": "every weight is trained, so the reference is a second model",
-    "32, whitening over all ranks": "a stage is one process",
     "42, generators of numpy and random": "nothing draws from them",
     "45, win rate": "people give it, by ranking: the website compares policies, a stage cannot",
 }
