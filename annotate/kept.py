@@ -66,7 +66,10 @@ def shown(campaign: Campaign, subject: Subject[T]) -> Shown[T]:
         return Shown(subject.work_out(campaign), None)
     row = KeptFigures.objects.filter(campaign=campaign, subject=subject.name).first()
     kept = row or KeptFigures(campaign=campaign, subject=subject.name)
-    return Shown(None if kept.figures is None else read(kept.figures, subject), kept)
+    figures = read(kept.figures, subject)
+    if figures is None:
+        kept.as_of = None
+    return Shown(figures, kept)
 
 
 def is_small(campaign: Campaign) -> bool:
@@ -81,6 +84,9 @@ def written(figures: object) -> Any:
     return msgspec.to_builtins(figures)
 
 
-def read(figures: Any, subject: Subject[T]) -> T:
-    """Return figures from what `written` made of them."""
-    return msgspec.convert(figures, subject.kind)
+def read(figures: Any, subject: Subject[T]) -> T | None:
+    """Return figures from what `written` made of them; None for none, or what another release wrote."""
+    try:
+        return msgspec.convert(figures, subject.kind)
+    except msgspec.ValidationError:
+        return None

@@ -7,7 +7,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from annotate.jobs import ring_figures
-from annotate.kept import SUBJECTS, is_small, written
+from annotate.kept import SUBJECTS, is_small, read, written
 from annotate.models import Campaign, KeptFigures
 
 EVERY_SECONDS = 300
@@ -47,7 +47,7 @@ def _work_out_if_due(campaign: Campaign, name: str) -> bool:
 
 
 def _is_due(kept: KeptFigures, now: datetime) -> bool:
-    if kept.as_of is None or kept.is_asked_for:
+    if kept.as_of is None or kept.is_asked_for or read(kept.figures, SUBJECTS[kept.subject]) is None:
         return True
     return now - kept.as_of > timedelta(seconds=max(EVERY_SECONDS, kept.seconds / SHARE_OF_TIME))
 

@@ -58,6 +58,14 @@ def test_figures_are_worked_out_as_often_as_it_is_worth_while(big: Campaign) -> 
     assert kept_figures.work_out_due() == 1
 
 
+@pytest.mark.parametrize("figures", [None, [], {"prompts": "many"}])
+def test_what_another_release_wrote_is_worked_out_again(big: Campaign, rosa: User, figures: object) -> None:
+    tasks.keep_figures()
+    KeptFigures.objects.filter(subject="tables").update(figures=figures)
+    assert client_of(rosa).get(f"/campaigns/{big.pk}/tables").status_code == 200
+    assert kept_figures.work_out_due() == 1
+
+
 def test_whoever_asks_gets_them_anew(big: Campaign, rosa: User) -> None:
     tasks.keep_figures()
     client, address = client_of(rosa), f"/campaigns/{big.pk}/figures/tables"
