@@ -29,6 +29,12 @@ RANGE = OpenApiParameter("Range", str, OpenApiParameter.HEADER, description="byt
 IF_RANGE = OpenApiParameter(
     "If-Range", str, OpenApiParameter.HEADER, description="An ETag: the rest only if it is the same file."
 )
+ONLY_REVIEWS = OpenApiParameter(
+    "only_reviews",
+    enum=["yes", "no"],
+    default="no",
+    description="Of reviewed prompts the review alone; else it stands beside the rankings.",
+)
 MOST_VERSIONS = 2**31 - 1
 
 
@@ -177,7 +183,7 @@ class SnapshotFile(Endpoint):
 class CampaignExport(Endpoint):
     read_scope = Scope.DATA
 
-    @extend_schema(parameters=[FORMAT], responses=FILES)
+    @extend_schema(parameters=[FORMAT, ONLY_REVIEWS], responses=FILES)
     def get(self, request: ApiRequest, pk: int, kind: str) -> StreamingHttpResponse:
         """Stream one kind of a campaign's rows, as they are now. Admins."""
         access.only_admins(request.user)
@@ -186,7 +192,8 @@ class CampaignExport(Endpoint):
         if kind not in datasets.KINDS or form not in tables.FORMATS:
             raise Http404
         record(request.user, "exported", campaign, kind=kind, format=form)
-        lines = datasets.lines(kind, datasets.of_campaign(campaign))
+        only_reviews = request.query_params.get("only_reviews") == "yes"
+        lines = datasets.lines(kind, datasets.of_campaign(campaign, only_reviews=only_reviews))
         return StreamingHttpResponse(
             tables.chunks(kind, form, lines), content_type=tables.CONTENT_TYPES[form]
         )

@@ -14,7 +14,7 @@ from annotate.actions.snapshot_files import file_of
 from annotate.admin_forms import ImportForm, SnapshotForm
 from annotate.errors import Invalid
 from annotate.kept import PROGRESS, shown
-from annotate.models import Campaign
+from annotate.models import Campaign, ClaimState, Ranking
 from annotate.progress import Progress
 
 SHOWN_TRANSFERS = 10
@@ -35,7 +35,8 @@ def export(request: SignedInRequest, pk: int, kind: str, form: str) -> Streaming
     if kind not in datasets.KINDS or form not in tables.FORMATS:
         raise Http404
     record(request.user, "exported", campaign, kind=kind, format=form)
-    lines = datasets.lines(kind, datasets.of_campaign(campaign))
+    only_reviews = request.GET.get("only_reviews") == "yes"
+    lines = datasets.lines(kind, datasets.of_campaign(campaign, only_reviews=only_reviews))
     response = StreamingHttpResponse(
         tables.chunks(kind, form, lines), content_type=tables.CONTENT_TYPES[form]
     )
@@ -100,11 +101,14 @@ def context_of(
     campaign: Campaign, *, form: ImportForm | None = None, query: SnapshotForm | None = None
 ) -> dict[str, object]:
     so_far = shown(campaign, PROGRESS)
+    done = {"is_review": True, "state": ClaimState.SUBMITTED}
+    reviews = Ranking.objects.filter(prompt__campaign=campaign, **done)
     return {
         "form": form or ImportForm(),
         "kinds": kinds_of(so_far.figures.progress if so_far.figures else None),
         "forms": tables.FORMATS,
         "query": query or SnapshotForm(campaign),
+        "is_reviewed": reviews.exists(),
         "campaign": campaign,
         "kept": so_far.kept,
         "transfers": campaign.transfers.defer("problems").select_related("created_by")[:SHOWN_TRANSFERS],

@@ -94,7 +94,7 @@ def test_agreement_counts_the_labelers_alone(campaign: Campaign, rosa: User, dis
 
 
 def test_an_export_has_the_review_beside_the_answers_or_instead_of_them(
-    campaign: Campaign, rosa: User, disputed: Prompt
+    campaign: Campaign, ada: User, rosa: User, disputed: Prompt
 ) -> None:
     review = reviews.claim_next(campaign, rosa)
     assert review
@@ -105,6 +105,9 @@ def test_an_export_has_the_review_beside_the_answers_or_instead_of_them(
     )
     assert sorted(every) == ["lars", "lars", "lena", "lena", "rosa"]
     assert sorted(only) == ["lars", "lena", "rosa"]
+    url = f"/campaigns/{campaign.pk}/data/rankings.jsonl"
+    sent = b"".join(client_of(ada).get(url, {"only_reviews": "yes"}).streaming_content)
+    assert [json.loads(line)["labeler"] for line in sent.splitlines()] == only
     asked = choose(campaign, SnapshotQuery(only_reviews=True))
     assert [json.loads(line)["labeler"] for line in datasets.lines("rankings", asked)] == only
 
