@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.forms import modelform_factory
 from django.http import QueryDict
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from annotate.models import Campaign, Event, Flag, PromptFlag, Role, Scope, Split, User
@@ -19,7 +20,7 @@ def _with_boxes(column: Any, **options: Any) -> forms.Field:
         field: forms.Field = column.formfield(**options)
         return field
     return forms.MultipleChoiceField(
-        label=column.verbose_name,
+        label=capfirst(column.verbose_name),
         help_text=column.help_text,
         choices=BOXES[column.name],
         required=False,

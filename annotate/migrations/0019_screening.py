@@ -16,7 +16,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='campaign',
             name='is_screening',
-            field=models.BooleanField(default=False, help_text='Candidates answer what researchers answer too; each prompt gets the labelers per prompt.', verbose_name='screening of candidates'),
+            field=models.BooleanField(default=False, help_text='Candidates answer beside researchers: set labelers per prompt to how many they are together.', verbose_name='screening of candidates'),
         ),
         migrations.AlterField(
             model_name='campaign',

@@ -35,7 +35,7 @@ class Campaign(models.Model):
         _("screening of candidates"),
         default=False,
         help_text=_(
-            "Candidates answer what researchers answer too; each prompt gets the labelers per prompt."
+            "Candidates answer beside researchers: set labelers per prompt to how many they are together."
         ),
     )
     # Gone once everything in it is gone: the rehearsal's own campaign, hidden from labelers' lists elsewhere.
