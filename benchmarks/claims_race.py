@@ -2,7 +2,7 @@
 
 Each client is a process with a connection of its own. What counts is what the database has in the end: an
 answer more than a prompt's slots (a double), a slot without an answer (lost), an acknowledged submit that is
-not there, a submit that was stored twice.
+not there, a submit that was stored twice. Hidden checks are handed out in between, and count for none of it.
 """
 
 import multiprocessing
@@ -22,7 +22,7 @@ from django.utils import timezone
 from annotate.actions import claims, rankings
 from annotate.actions.rankings import Answer, Judgement
 from annotate.errors import Refused
-from annotate.models import Campaign, ClaimState, Ranking, Revision, User
+from annotate.models import Campaign, ClaimState, GoldItem, Purpose, Ranking, Revision, User
 from benchmarks import rows
 from benchmarks.measuring import compared
 
@@ -30,6 +30,8 @@ CLIENTS = 50
 HAND_OUTS = 1000
 ONE_KILLED_IN = 100
 """Messages from clients between one kill and the next."""
+GOLD_ITEMS = 20
+CHECKS = {"gold_percent": 10, "repeat_percent": 10, "repeat_after_items": 2}
 WALK_AWAY = 0.1
 """How often a client leaves what it has claimed until the lease runs out."""
 FORK = multiprocessing.get_context("fork")
@@ -57,22 +59,35 @@ def raced(labelers_per_prompt: int) -> dict[str, int]:
     campaign = rows.make_campaign(f"race of {labelers_per_prompt}", CLIENTS, labelers_per_prompt)
     rows.write_prompts(campaign, HAND_OUTS // labelers_per_prompt, "open")
     rows.write_completions(campaign)
+    hide_checks(campaign)
     said, killed = let_run(campaign)
     return {"killed": killed, "hand_outs": sum(word == "claimed" for word, _pk in said)} | found(
         campaign, {pk for word, pk in said if word == "submitted"}
     )
 
 
+def hide_checks(campaign: Campaign) -> None:
+    """Let some of the prompts be gold, and hand out repeats too."""
+    for name, value in CHECKS.items():
+        setattr(campaign, name, value)
+    campaign.save()
+    ranks = list(range(1, campaign.k + 1))
+    first = campaign.prompts.order_by("pk")[:GOLD_ITEMS]
+    GoldItem.objects.bulk_create(GoldItem(prompt=prompt, ranks=ranks) for prompt in first)
+
+
 def found(campaign: Campaign, acknowledged: set[int]) -> dict[str, int]:
     """Return what is wrong in the database, and how much is right."""
     submitted = Ranking.objects.filter(prompt__campaign=campaign, state=ClaimState.SUBMITTED)
-    answered = Count("rankings", filter=Q(rankings__state=ClaimState.SUBMITTED))
+    data = submitted.filter(purpose=Purpose.DATA)
+    answered = Count("rankings", filter=Q(rankings__in=data))
     missing = [
         campaign.labelers_per_prompt - count
         for count in campaign.prompts.annotate(count=answered).values_list("count", flat=True)
     ]
     return {
-        "submits": submitted.count(),
+        "submits": data.count(),
+        "checks": submitted.count() - data.count(),
         "doubles": -sum(number for number in missing if number < 0),
         "lost": sum(number for number in missing if number > 0),
         "acknowledged_and_gone": len(acknowledged - set(submitted.values_list("pk", flat=True))),
