@@ -1,5 +1,6 @@
 """Forms of the researchers' and admins' screens."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -8,7 +9,7 @@ from django.http import QueryDict
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
-from annotate.models import Campaign, Event, Flag, PromptFlag, Role, Scope, Split, User
+from annotate.models import Campaign, Checkpoint, Event, Flag, PromptFlag, Role, Scope, Split, User
 from annotate.snapshot_query import SnapshotQuery
 
 BOXES = {"flags_left_out": Flag.choices, "prompt_flags_left_out": PromptFlag.choices}
@@ -187,6 +188,27 @@ class WebhookForm(forms.Form):
     events = forms.MultipleChoiceField(
         label=_("What it is told"), choices=Event.choices, widget=forms.CheckboxSelectMultiple
     )
+
+
+class PolicySharesForm(forms.Form):
+    """A number for each policy on offer: its percent of the completions."""
+
+    def __init__(self, data: QueryDict | None, offered: Sequence[tuple[Checkpoint, int]]) -> None:
+        super().__init__(data)
+        self.policies = {f"share-{policy.pk}": policy for policy, _percent in offered}
+        for name, (policy, percent) in zip(self.policies, offered, strict=True):
+            self.fields[name] = forms.IntegerField(
+                label=_("%(policy)s, percent") % {"policy": policy},
+                initial=percent,
+                min_value=0,
+                max_value=100,
+                required=False,
+            )
+
+    def shares(self) -> dict[Checkpoint, int]:
+        """Return the percents that are more than nothing."""
+        said = {policy: self.cleaned_data[name] for name, policy in self.policies.items()}
+        return {policy: percent for policy, percent in said.items() if percent}
 
 
 class PromotionForm(forms.Form):

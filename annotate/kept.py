@@ -14,6 +14,7 @@ from annotate.errors import Refused
 from annotate.judged import agreement
 from annotate.models import Campaign, KeptFigures
 from annotate.progress import Glance, glance
+from annotate.win_rates import WinRates, win_rates
 
 T = TypeVar("T")
 
@@ -58,7 +59,9 @@ class Shown(NamedTuple, Generic[T]):
 PROGRESS = Subject("progress", Glance, glance)
 TABLES = Subject("tables", Collected, collected)
 AGREEMENT = Subject("agreement", Report, agreement)
-SUBJECTS: dict[str, Subject[Any]] = {each.name: each for each in (PROGRESS, TABLES, AGREEMENT)}
+WIN_RATES = Subject("win_rates", WinRates, win_rates)
+ALL = (PROGRESS, TABLES, AGREEMENT, WIN_RATES)
+SUBJECTS: dict[str, Subject[Any]] = {each.name: each for each in ALL}
 
 
 def shown(campaign: Campaign, subject: Subject[T]) -> Shown[T]:

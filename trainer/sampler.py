@@ -55,6 +55,11 @@ class Sampler:
             self._tokenizer = load_tokenizer(policy_dir)
         return self._engine.description
 
+    @property
+    def policy_dir(self) -> Path | None:
+        """The policy it holds now."""
+        return self._engine.policy_dir if self._engine else None
+
     def sample(self, asked: Sequence[Asked], sampling: Sampling) -> Iterator[Answered | Refused]:
         """Yield each completion as it finishes; a prompt that cannot be sampled gives one Refused."""
         assert self._engine is not None, "use a policy before sampling"

@@ -63,18 +63,25 @@ def sample_batch(batch: list[Prompt], worker: str) -> None:
     """Sample what these prompts, all of one campaign, still lack, and store each as it arrives."""
     with held(batch, sampling):
         waiting = [prompt for prompt in batch if not sampling.finish_if_whole(prompt)]
-        policy, engine = ready(batch[0].campaign, worker)
-        places = [sampling.missing_places(prompt) for prompt in waiting]
-        asked = [
-            (prompt.messages, [sampling.seed_of(prompt, place) for place in missing])
-            for prompt, missing in zip(waiting, places, strict=True)
-        ]
-        for item in answers(batch[0].campaign, asked):
-            if isinstance(item, Refused):
-                sampling.fail_prompt(waiting[item.request], sentence(item.reason))
-            else:
-                prompt, place = waiting[item.prompt], places[item.prompt][item.index]
-                sampling.store_completion(prompt, place, policy=policy, engine=engine, **told(item))
+        wanted = sampling.missing_by_policy(waiting)
+        # The one that the engine holds first: with two policies by turns, it starts anew once a batch.
+        for policy in sorted(wanted, key=lambda policy: Path(policy.location) != held_policy()):
+            if not stopping.is_set():
+                sample_of(policy, wanted[policy], worker)
+
+
+def sample_of(policy: Checkpoint, wanted: Sequence[tuple[Prompt, list[int]]], worker: str) -> None:
+    """Let one policy answer these places of prompts."""
+    engine = ready(policy, worker)
+    asked = [
+        (prompt.messages, [sampling.seed_of(prompt, place) for place in places]) for prompt, places in wanted
+    ]
+    for item in answers(wanted[0][0].campaign, asked):
+        if isinstance(item, Refused):
+            sampling.fail_prompt(wanted[item.request][0], sentence(item.reason))
+        else:
+            prompt, places = wanted[item.prompt]
+            sampling.store_completion(prompt, places[item.index], policy=policy, engine=engine, **told(item))
 
 
 def write_suggestions(batch: list[Suggestion], worker: str) -> None:
@@ -82,7 +89,9 @@ def write_suggestions(batch: list[Suggestion], worker: str) -> None:
     from trainer.sampler import from_the_users_side
 
     with held(batch, suggestions):
-        policy, engine = ready(batch[0].campaign, worker)
+        policy = current_policy(batch[0].campaign)
+        assert policy is not None, "only campaigns with a policy have their rows taken"
+        engine = ready(policy, worker)
         sides = {"assistant": list, "user": from_the_users_side}
         asked = [(sides[each.role](each.messages), [suggestions.seed_of(each)]) for each in batch]
         for item in answers(batch[0].campaign, asked):
@@ -113,14 +122,12 @@ def held(batch: Sequence[Prompt | Suggestion], keeper: ModuleType) -> Iterator[N
         keeper.give_back(batch)
 
 
-def ready(campaign: Campaign, worker: str) -> tuple[Checkpoint, str]:
-    """Warm the engine up with the campaign's current policy; return the policy and the engine in words."""
-    policy = current_policy(campaign)
-    assert policy is not None, "only campaigns with a policy have their rows taken"
+def ready(policy: Checkpoint, worker: str) -> str:
+    """Warm the engine up with a policy; return the engine in words."""
     description = warm_sampler().use(Path(policy.location))
     engine = "{engine} {version}, {dtype}, {device}".format(**description)
     sampling.report_engine(worker, engine, description["reason"])
-    return policy, engine
+    return engine
 
 
 def answers(
@@ -142,6 +149,11 @@ def told(item: "Answered") -> dict[str, Any]:
 
 def sentence(reason: str) -> str:
     return f"{reason[:1].upper()}{reason[1:]}."
+
+
+def held_policy() -> Path | None:
+    """Return the folder of the policy that this worker's engine holds, None before the first."""
+    return warm[0].policy_dir if warm else None
 
 
 def warm_sampler() -> "Sampler":

@@ -3,7 +3,7 @@
 import fcntl
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypedDict
 
@@ -18,6 +18,7 @@ from annotate.models import (
     Campaign,
     Checkpoint,
     CheckpointKind,
+    PolicyShare,
     Promotion,
     Prompt,
     Run,
@@ -72,6 +73,33 @@ def promote(campaign: Campaign, policy: Checkpoint, actor: User | None, reason: 
         record(actor, "promoted", policy, campaign=campaign.pk, reason=reason)
         ring_sampler()
     return promotion
+
+
+def set_policy_shares(campaign: Campaign, actor: User, shares: Mapping[Checkpoint, int]) -> None:
+    """Have exactly these policies answer prompts besides the current one, each with its percent.
+
+    Raises:
+        Refused: one is unfit or the current one, or a percent or their sum is not from 1 to 100.
+    """
+    current, together = current_policy(campaign), sum(shares.values())
+    for policy, percent in shares.items():
+        refuse_unfit(campaign, policy)
+        if policy == current:
+            problem = _("%(policy)s is the current policy: it gets what the others leave.")
+            raise Refused(problem % {"policy": policy})
+        if not 1 <= percent <= 100:
+            raise Refused(_("%(policy)s: a share is from 1 to 100 percent.") % {"policy": policy})
+    if together > 100:
+        raise Refused(_("The shares are %(sum)d percent together; at most 100.") % {"sum": together})
+    with transaction.atomic():
+        Campaign.objects.select_for_update(no_key=True).get(pk=campaign.pk)
+        campaign.policy_shares.all().delete()
+        PolicyShare.objects.bulk_create(
+            PolicyShare(campaign=campaign, policy=policy, percent=percent)
+            for policy, percent in shares.items()
+        )
+        named = {policy.name: percent for policy, percent in shares.items()}
+        record(actor, "shared sampling", campaign, shares=named)
 
 
 def refuse_unfit(campaign: Campaign, policy: Checkpoint) -> None:

@@ -4,8 +4,10 @@ A prompt goes QUEUED -> RUNNING (held under a lease) -> SAMPLED or FAILED. A wor
 lease to run out; the prompt is then taken again, and only the completions it lacks are asked for.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from itertools import accumulate
 
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
@@ -15,12 +17,26 @@ from django.utils.translation import gettext as _
 from annotate.actions.audit import record
 from annotate.errors import Refused
 from annotate.jobs import ring_sampler
-from annotate.models import Campaign, Checkpoint, Completion, EngineStatus, Promotion, Prompt, Sampling, User
+from annotate.models import (
+    Campaign,
+    Checkpoint,
+    Completion,
+    EngineStatus,
+    Promotion,
+    Prompt,
+    Sampling,
+    User,
+    sampled_policies,
+)
 
 LEASE = timedelta(seconds=60)
 MAX_ATTEMPTS = 3
 BATCH = 8
 """Prompts a claim: enough to keep an engine busy, few enough for other campaigns to get their turn."""
+MIXED_BATCH = 64
+"""The same where several policies answer: between two of them the engine starts anew."""
+SPREAD = (5**0.5 - 1) / 2
+"""The golden ratio's fraction: its multiples, taken modulo 1, fill the unit evenly (Knuth, volume 3, 6.4)."""
 MAX_PLACES = 16
 """Seeds set aside for each prompt; K is 9 at most."""
 
@@ -35,8 +51,9 @@ def claim_batch(after_campaign: int = 0) -> list[Prompt]:
         with transaction.atomic():
             rows = Prompt.objects.select_for_update(skip_locked=True, of=("self",)).select_related("campaign")
             queued = rows.filter(campaign=campaign, sampling=Sampling.QUEUED)
+            size = MIXED_BATCH if campaign.policy_shares.exists() else BATCH
             batch: list[Prompt] = list(
-                queued.annotate(is_imported=~Q(source_id="")).order_by("is_imported", "id")[:BATCH]
+                queued.annotate(is_imported=~Q(source_id="")).order_by("is_imported", "id")[:size]
             )
             Prompt.objects.filter(pk__in=[prompt.pk for prompt in batch]).update(
                 sampling=Sampling.RUNNING,
@@ -61,6 +78,32 @@ def missing_places(prompt: Prompt) -> list[int]:
     """Return the places, of the campaign's K, that have no completion yet."""
     there = set(prompt.completions.values_list("place", flat=True))
     return [place for place in range(prompt.campaign.k) if place not in there]
+
+
+def missing_by_policy(prompts: Sequence[Prompt]) -> dict[Checkpoint, list[tuple[Prompt, list[int]]]]:
+    """Return what prompts of one campaign lack: for each policy the prompts, with the places it answers."""
+    policies = sampled_policies(prompts[0].campaign) if prompts else []
+    found: dict[Checkpoint, list[tuple[Prompt, list[int]]]] = {policy: [] for policy, _percent in policies}
+    for prompt in prompts:
+        mix = mixed([percent for _policy, percent in policies], prompt.campaign.k, prompt.pk * SPREAD % 1)
+        missing = missing_places(prompt)
+        for number, (policy, _percent) in enumerate(policies):
+            if places := [place for place in missing if mix[place] == number]:
+                found[policy].append((prompt, places))
+    return {policy: lacking for policy, lacking in found.items() if lacking}
+
+
+def mixed(percents: Sequence[int], k: int, offset: float) -> list[int]:
+    """Return which of some policies answers each of K places, by their percents.
+
+    Places are drawn at equal distances (systematic sampling, Cochran 1977, chapter 8), so a prompt has each
+    policy as often as its share says, rounded up or down; by `offset`, 0 to 1, rounding differs.
+
+    >>> mixed([50, 25, 25], 4, 0.3), mixed([90, 10], 4, 0.3), mixed([90, 10], 4, 0.7)
+    ([0, 0, 1, 2], [0, 0, 0, 0], [0, 0, 0, 1])
+    """
+    ends = list(accumulate(percents))
+    return [bisect_right(ends, (place + offset) * ends[-1] / k) for place in range(k)]
 
 
 def seed_of(prompt: Prompt, place: int) -> int:

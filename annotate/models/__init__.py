@@ -2,7 +2,14 @@
 
 from annotate.models.audit import AuditEntry
 from annotate.models.campaigns import Campaign, Instructions
-from annotate.models.checkpoints import Checkpoint, CheckpointKind, Promotion, current_policy
+from annotate.models.checkpoints import (
+    Checkpoint,
+    CheckpointKind,
+    PolicyShare,
+    Promotion,
+    current_policy,
+    sampled_policies,
+)
 from annotate.models.claims import ClaimState, SkipKind
 from annotate.models.completions import Completion
 from annotate.models.demonstrations import Demonstration
@@ -66,6 +73,7 @@ __all__ = [
     "IntakeDecision",
     "Kind",
     "Notice",
+    "PolicyShare",
     "Promotion",
     "Prompt",
     "PromptFlag",
@@ -96,4 +104,5 @@ __all__ = [
     "User",
     "Webhook",
     "current_policy",
+    "sampled_policies",
 ]

@@ -33,6 +33,7 @@ WORDS = {
     "retried": _("retried"),
     "retried sampling": _("retried sampling of"),
     "revoked": _("revoked"),
+    "shared sampling": _("chose which policies are sampled in"),
     "started": _("started"),
     "took": _("took"),
     "unmarked gold": _("took back as gold"),

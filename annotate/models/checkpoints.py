@@ -69,6 +69,36 @@ class Promotion(models.Model):
         return f"{self.campaign}: {self.policy}"
 
 
+class PolicyShare(models.Model):
+    """A policy that answers a campaign's prompts besides the current one, which gets what these leave."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="policy_shares")
+    policy = models.ForeignKey(Checkpoint, on_delete=models.PROTECT, related_name="shares")
+    percent = models.PositiveSmallIntegerField()
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["campaign", "policy"], name="policy_share_once"),
+            models.CheckConstraint(
+                condition=Q(percent__gte=1, percent__lte=100), name="policy_share_1_to_100"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.campaign}: {self.policy} {self.percent} %"
+
+
+def sampled_policies(campaign: Campaign) -> list[tuple[Checkpoint, int]]:
+    """Return what answers the campaign's next prompts, with percents; nothing without a current policy."""
+    current = current_policy(campaign)
+    if current is None:
+        return []
+    others = [(row.policy, row.percent) for row in campaign.policy_shares.select_related("policy")]
+    rest = 100 - sum(percent for _policy, percent in others)
+    return [(policy, percent) for policy, percent in [(current, rest), *others] if percent > 0]
+
+
 def current_policy(campaign: Campaign) -> Checkpoint | None:
     """Return the policy that answers the campaign's next prompts, None before the first promotion."""
     newest = Promotion.objects.filter(campaign=campaign).select_related("policy").first()

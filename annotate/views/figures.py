@@ -10,7 +10,12 @@ from annotate.actions.kept_figures import ask_anew
 from annotate.kept import SUBJECTS
 from annotate.models import KeptFigures
 
-PAGES = {"progress": "campaign", "tables": "campaign-tables", "agreement": "campaign-agreement"}
+PAGES = {
+    "progress": "campaign",
+    "tables": "campaign-tables",
+    "agreement": "campaign-agreement",
+    "win_rates": "campaign-policies",
+}
 
 
 @require_GET

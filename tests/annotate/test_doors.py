@@ -97,7 +97,7 @@ DOORS = {
     ("GET POST", "research"): """
         /campaigns/#/screening/grade
         /campaigns/new /campaigns/#/settings /campaigns/#/instructions /campaigns/#/members
-        /campaigns/#/runs/start/stage /campaigns/#/retraining""",
+        /campaigns/#/runs/start/stage /campaigns/#/retraining /campaigns/#/policies""",
     ("POST", "research"): """
         /campaigns/#/review/next /api/campaigns/#/reviews/next /campaigns/#/figures/subject/anew
         /campaigns/#/prompts/retry /campaigns/#/retraining/now /campaigns/#/data/snapshot /runs/#/cancel
