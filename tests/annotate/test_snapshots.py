@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
+from django.db import connection
 from django.utils import timezone
 
 from annotate.actions.snapshots import take_snapshot
 from annotate.errors import Refused
 from annotate.models import Campaign, Checkpoint, Completion, Ranking, User
+from tests.rows import make_prompt
 
 pytestmark = pytest.mark.django_db
 
@@ -69,3 +71,14 @@ def test_a_folder_that_went_missing_is_written_again(ranked: Campaign, rosa: Use
 def test_there_is_no_snapshot_of_nothing(campaign: Campaign, rosa: User) -> None:
     with pytest.raises(Refused, match="the campaign has no prompts"):
         take_snapshot(campaign, rosa)
+
+
+def test_freezing_many_answers_writes_no_index(campaign: Campaign) -> None:
+    prompt, now = make_prompt(campaign), timezone.now()
+    told = {"prompt": prompt, "state": "submitted", "submitted_at": now}
+    Ranking.objects.bulk_create(Ranking(slot=slot, **told) for slot in range(200))
+    Ranking.objects.update(frozen_at=now)
+    with connection.cursor() as cursor:
+        # Rows written on their own page are called HOT: heap-only tuples.
+        cursor.execute("SELECT pg_stat_get_xact_tuples_hot_updated('annotate_ranking'::regclass)")
+        assert cursor.fetchone() == (200,)
