@@ -13,7 +13,7 @@ def for_both(sql):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('annotate', '0021_lists_by_key'),
+        ('annotate', '0022_policy_shares'),
     ]
 
     operations = [
