@@ -125,6 +125,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("webhooks/<int:pk>/remove", webhooks.remove, name="webhook-remove"),
     path("deliveries/<int:pk>/redeliver", webhooks.redeliver, name="redeliver"),
     path("snapshots/<int:pk>", data.snapshot, name="snapshot"),
+    path("snapshots/<int:pk>/card", data.snapshot_card, name="snapshot-card"),
     path("snapshots/<int:pk>/<str:kind>.<str:form>", data.snapshot_file, name="snapshot-file"),
     path("transfers/<int:pk>", transfers.transfer_page, name="transfer"),
     path("transfers/<int:pk>/status", transfers.status, name="transfer-status"),

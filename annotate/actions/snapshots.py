@@ -13,11 +13,13 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.utils import translation
 from django.utils.translation import gettext as _
 
-from annotate import datasets, snapshot_counts
+from annotate import datasets, snapshot_counts, snapshot_facts
 from annotate.actions.audit import record
 from annotate.comparisons import count_comparisons
+from annotate.data_card import card
 from annotate.datasets import Chosen, Query, Record
 from annotate.errors import Refused
 from annotate.models import Campaign, Demonstration, Prompt, Ranking, Snapshot, User
@@ -66,20 +68,30 @@ def take_snapshot(
     chosen = _freeze(choose(campaign, query))
     _refuse_nothing(query)
     counts = {kind: snapshot_counts.counts(kind) for kind in datasets.WIRE}
-    total = sum(sum(each["sources"].values()) for each in counts.values())
-    tell = _Teller(on_progress, total)
+    facts = snapshot_facts.facts(campaigns, counts["rankings"]["instructions"])
+    written = _write_all(chosen, counts, query, on_progress)
+    about = {**written, "facts": facts, "query": query.as_json(), "created_by": actor}
+    sha256 = about.pop("sha256")
+    snapshot, is_new = Snapshot.objects.get_or_create(campaign=campaign, sha256=sha256, defaults=about)
+    if is_new:
+        record(actor, "took", snapshot, sha256=sha256)
+        with translation.override("en"):
+            (Path(snapshot.location) / "card.md").write_text(card(snapshot), encoding="utf-8")
+    return snapshot
+
+
+def _write_all(
+    chosen: Chosen, counts: Manifest, query: SnapshotQuery, on_progress: Callable[[int, int], None]
+) -> dict[str, Any]:
+    """Write the snapshot's folder; return its manifest, its hash and where it lies."""
+    tell = _Teller(on_progress, total=sum(sum(each["sources"].values()) for each in counts.values()))
     with _folder_beside() as folder:
         manifest = {
             kind: _write(folder / f"{kind}.jsonl", tell.of(datasets.records(kind, chosen))) | counts[kind]
             for kind in datasets.WIRE
         }
         sha256 = _describe(folder, manifest, query)
-        location = _put_in_place(folder, sha256)
-    about = {"manifest": manifest, "query": query.as_json(), "location": str(location), "created_by": actor}
-    snapshot, is_new = Snapshot.objects.get_or_create(campaign=campaign, sha256=sha256, defaults=about)
-    if is_new:
-        record(actor, "took", snapshot, sha256=sha256)
-    return snapshot
+        return {"manifest": manifest, "sha256": sha256, "location": str(_put_in_place(folder, sha256))}
 
 
 def _refuse_nothing(query: SnapshotQuery) -> None:

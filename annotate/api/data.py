@@ -41,11 +41,12 @@ MOST_VERSIONS = 2**31 - 1
 class SnapshotShape(serializers.ModelSerializer[Snapshot]):
     query = serializers.DictField(help_text="What it was asked for; {} is all of its campaign.")
     manifest = serializers.DictField()
+    facts = serializers.DictField(help_text="What its data card says: agreement, lengths, instructions.")
     created_by = username()
 
     class Meta:
         model = Snapshot
-        fields = ("id", "campaign", "sha256", "query", "manifest", "created_by", "created_at")
+        fields = ("id", "campaign", "sha256", "query", "manifest", "facts", "created_by", "created_at")
 
 
 class SnapshotQueryShape(serializers.Serializer[Any]):

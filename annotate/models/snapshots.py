@@ -15,6 +15,8 @@ class Snapshot(models.Model):
     query = models.JSONField(default=dict)
     # {"rankings": {"rows", "sha256", "bytes", "splits", "sources", "labelers", ...}, ...}, one entry a file
     manifest = models.JSONField()
+    # What its data card says besides: {"agreement", "lengths", "histogram", "held_out", "instructions"}
+    facts = models.JSONField(default=dict)
     location = models.CharField(max_length=500)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -12,6 +12,7 @@ from annotate.actions import transfers
 from annotate.actions.audit import record
 from annotate.actions.snapshot_files import file_of
 from annotate.admin_forms import ImportForm, SnapshotForm
+from annotate.data_card import card
 from annotate.errors import Invalid
 from annotate.kept import PROGRESS, shown
 from annotate.models import Campaign, ClaimState, Ranking
@@ -79,7 +80,20 @@ def snapshot(request: SignedInRequest, pk: int) -> HttpResponse:
     row = access.snapshot(request.user, pk)
     context: dict[str, object] = {"campaign": row.campaign, "snapshot": row, "runs": row.runs.all()}
     context |= {"kinds": [(kind, row.manifest.get(kind)) for kind in datasets.KINDS], "forms": tables.FORMATS}
+    steps = row.facts.get("histogram", [])
+    told = {_("Share of texts by length"): list(steps[0][1]) if steps else []}
+    context |= {"card": card(row, level=3), "plot": {"steps": steps, "families": told, "is_more": False}}
     return render(request, "data/snapshot.html", context)
+
+
+@require_GET
+@for_researchers
+def snapshot_card(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Answer the data card as a Markdown file."""
+    row = access.snapshot(request.user, pk)
+    response = HttpResponse(card(row), content_type="text/markdown; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="snapshot-{row}.md"'
+    return response
 
 
 @require_GET

@@ -86,7 +86,7 @@ DOORS = {
         /campaigns /campaigns/# /campaigns/#/metrics /campaigns/#/prompts /campaigns/#/runs
         /campaigns/#/checkpoints /campaigns/#/agreement /campaigns/#/data /campaigns/#/review
         /campaigns/#/intake /campaigns/#/tables /campaigns/#/figures/subject /campaigns/#/gold
-        /transfers/# /transfers/#/status /transfers/#/problems.csv
+        /snapshots/#/card /transfers/# /transfers/#/status /transfers/#/problems.csv
         /campaigns/#/screening /api/campaigns/#/screening
         /snapshots/# /runs /runs/# /runs/#/status /runs/#/metrics /checkpoints /checkpoints/#
         /api/campaigns/#/reviews /api/campaigns/#/agreement /api/campaigns/#/completions
