@@ -18,6 +18,7 @@ from trainer import checkpoints, many
 from trainer.data import BadInput
 from trainer.hardware import device
 from trainer.lora import merged_state
+from trainer.packing import hidden_states
 from trainer.tokens import Batch, collate, completion_ids, is_completion, predicting_positions
 
 # Rows of logits held at once: with a vocabulary of 49,152 in float32, about 100 MB.
@@ -96,8 +97,7 @@ def completion_logprobs(
 def _completion_logprobs(
     policy: PreTrainedModel, batch: Batch, temperature: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    # No mask: under causal attention padding on the right cannot reach what is before it.
-    hidden = policy.base_model(input_ids=batch.ids).last_hidden_state
+    hidden = hidden_states(policy.base_model, batch)
     valid = is_completion(batch)
     rows = torch.arange(len(batch.ids), device=hidden.device)[:, None]
     picked = hidden[rows, predicting_positions(batch)][valid]
@@ -155,7 +155,9 @@ def _row_logprobs(
     head: torch.nn.Module, hidden: torch.Tensor, ids: torch.Tensor, temperature: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return (logprobs, entropy), (N,), of ids (N,) from hidden (N, d)."""
-    all_logprobs = torch.log_softmax(head(hidden).float() / temperature, dim=-1)
+    logits = head(hidden).float()
+    # Dividing by one is a pass over all of them for nothing.
+    all_logprobs = torch.log_softmax(logits if temperature == 1 else logits / temperature, dim=-1)
     chosen = all_logprobs.gather(1, ids[:, None]).squeeze(1)
     with torch.no_grad():
         entropy = -(all_logprobs.exp() * all_logprobs).sum(-1)

@@ -12,6 +12,7 @@ from trainer import checkpoints, many
 from trainer.data import BadInput
 from trainer.hardware import autocast, device
 from trainer.lora import merged_state
+from trainer.packing import hidden_states
 from trainer.tokens import Batch, collate, is_completion, load_tokenizer, micro_batches, predicting_positions
 from trainer.tree_attention import Packed
 
@@ -29,13 +30,13 @@ class RewardModel(nn.Module):
 
     def scores(self, batch: Batch) -> torch.Tensor:
         """Return (B,) float32: the score of each completion, read at its last token."""
-        hidden = self._hidden(batch)
+        hidden = hidden_states(self.backbone, batch)
         rows = torch.arange(len(hidden), device=hidden.device)
         return self._read(hidden[rows, batch.lengths - 1])
 
     def values(self, batch: Batch) -> torch.Tensor:
         """Return (B, C) float32: the value before each completion token, 0 in padding."""
-        hidden = self._hidden(batch)
+        hidden = hidden_states(self.backbone, batch)
         rows = torch.arange(len(hidden), device=hidden.device)[:, None]
         return self._read(hidden[rows, predicting_positions(batch)]) * is_completion(batch)
 
@@ -49,11 +50,6 @@ class RewardModel(nn.Module):
             input_ids=packed.ids, position_ids=packed.positions, segments=packed.segments, use_cache=False
         ).last_hidden_state
         return self._read(hidden[0, packed.ends - 1])
-
-    def _hidden(self, batch: Batch) -> torch.Tensor:
-        # No mask: under causal attention padding on the right cannot reach what is before it.
-        output: torch.Tensor = self.backbone(input_ids=batch.ids, use_cache=False).last_hidden_state
-        return output
 
     def _read(self, hidden: torch.Tensor) -> torch.Tensor:
         """Return the head's number, in float32 even under autocast: (..., d) to (...)."""

@@ -30,6 +30,7 @@ from trainer.optimizer import (
     make_optimizer,
     take_step,
 )
+from trainer.packing import pack_rows
 from trainer.policy import completion_logprobs, load_policy, save_policy
 from trainer.selection import Selection, selecting
 from trainer.tokens import (
@@ -155,6 +156,8 @@ class Learner:
     ) -> None:
         self.config, self.train, self.valid, self.texts = config, train, valid, texts
         self.pad_id = int(tokenizer.pad_token_id)
+        longest = max([*train, *valid, *texts], key=lambda pair: len(pair[0]) + len(pair[1]))
+        many.within(model, lambda policy: pack_rows(policy.base_model, [*longest[0], *longest[1]]))
         self.partial, self.model, self.selection = partial, model, selection
         betas = (config.adam_beta1, config.adam_beta2)
         learning = [parameter for parameter in model.parameters() if parameter.requires_grad]

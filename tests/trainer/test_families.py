@@ -9,6 +9,7 @@ from transformers import (
     GPT2Config,
     GPTNeoXConfig,
     LlamaConfig,
+    MistralConfig,
     OpenAIGPTConfig,
     OPTConfig,
     PreTrainedConfig,
@@ -21,6 +22,7 @@ from trainer.dropout import residual_dropout
 from trainer.engine import Request, Sampling
 from trainer.engine_transformers import TransformersBackend
 from trainer.judged_scores import plain_scores, shared_scores, shares_prompt
+from trainer.packing import pack_rows
 from trainer.policy import completion_logprobs, load_policy, save_policy
 from trainer.rankings import JudgedPrompt
 from trainer.reward_model import new_reward_model
@@ -93,6 +95,24 @@ def test_a_prompt_encoded_once_gives_the_same_scores(folder: Path, caplog: pytes
         return
     assert shares_prompt(model, [judged, other], "always", 0)
     assert torch.allclose(torch.cat(shared_scores(model, [judged, other])), plain, atol=1e-4)
+
+
+def test_rows_without_padding_give_the_same_logprobs_and_gradients(folder: Path) -> None:
+    policy, batch = load_policy(folder), collate(SEQUENCES, 0)
+    weight = next(p for p in policy.parameters() if p.dim() == 2)
+    plain, _ = completion_logprobs(policy, batch)
+    expected = torch.autograd.grad(plain.square().sum(), weight)[0]
+    assert pack_rows(policy.base_model, [5, 6, 7, 8, 9] * 5) is (folder.name != "gpt")
+    found, _ = completion_logprobs(policy, batch)
+    assert torch.allclose(found, plain, atol=1e-4)
+    assert torch.allclose(torch.autograd.grad(found.square().sum(), weight)[0], expected, atol=1e-2)
+
+
+def test_a_window_that_shows_in_the_longest_text_keeps_its_padding() -> None:
+    torch.manual_seed(0)
+    backbone = AutoModelForCausalLM.from_config(MistralConfig(**GROUPED, sliding_window=8)).base_model.eval()
+    assert not pack_rows(backbone, list(range(5, 37)))
+    assert pack_rows(backbone, [5, 6, 7])
 
 
 def test_its_layers_are_found(folder: Path) -> None:

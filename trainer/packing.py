@@ -1,0 +1,53 @@
+"""Batches through a backbone without their padding: one row of sequences, each attending to itself alone."""
+
+import logging
+
+import torch
+from transformers import PreTrainedModel
+
+from trainer import tree_attention
+from trainer.hardware import device
+from trainer.tokens import Batch, collate
+from trainer.tree_attention import Segment
+
+
+def hidden_states(backbone: PreTrainedModel, batch: Batch) -> torch.Tensor:
+    """Return (B, L, d): what the backbone makes of each token; of no use where a row is padding."""
+    if backbone.config._attn_implementation != tree_attention.NAME:
+        # No mask: under causal attention padding on the right cannot reach what is before it.
+        padded: torch.Tensor = backbone(input_ids=batch.ids, use_cache=False).last_hidden_state
+        return padded
+    columns = torch.arange(batch.ids.shape[1], device=batch.ids.device)
+    real = columns < batch.lengths[:, None]
+    ends = batch.lengths.cumsum(0).tolist()
+    row = backbone(
+        input_ids=batch.ids[real][None],
+        position_ids=columns.expand_as(real)[real][None],
+        segments=[Segment(start, end) for start, end in zip([0, *ends], ends, strict=False)],
+        use_cache=False,
+    ).last_hidden_state[0]
+    return row.new_zeros(*real.shape, row.shape[-1]).index_put((real,), row)
+
+
+@torch.no_grad()
+def pack_rows(backbone: PreTrainedModel, longest: list[int]) -> bool:
+    """Have the backbone compute without padding where that is quicker and right; return whether it will.
+
+    Quicker on a CPU, where products of matrices beat torch's own attention (23 % of an SFT step); elsewhere
+    that has its own fast kernels. Right if the longest text, and one beside it, come out as they do padded:
+    an attention that looks back only so far would show there.
+    """
+    if device().type != "cpu":
+        return False
+    batch = collate([(longest, []), (longest[: len(longest) // 2 + 1], [])], 0)
+    real = torch.arange(batch.ids.shape[1]) < batch.lengths[:, None]
+    before, expected = backbone.config._attn_implementation, hidden_states(backbone, batch)
+    try:
+        backbone.set_attn_implementation(tree_attention.NAME)
+        if torch.allclose(hidden_states(backbone, batch)[real], expected[real], atol=1e-3, rtol=1e-3):
+            # What knows nothing of exchanged attention keeps its own.
+            return bool(backbone.config._attn_implementation == tree_attention.NAME)
+    except (TypeError, ValueError, NotImplementedError) as error:
+        logging.info("rows are padded, since this architecture cannot do without: %s", error)
+    backbone.set_attn_implementation(before)
+    return False
