@@ -72,6 +72,8 @@ class SftConfig(TrainConfig):
     """What samples for it: vLLM where it is installed, else transformers."""
     engine_dtype: Literal["float32", "bfloat16"] = "float32"
     """Arithmetic of that sampling."""
+    engine_memory: float = Field(0.4, gt=0, lt=1)
+    """Share of a GPU's memory that the engine takes; the trainer has the rest."""
 
 
 class RewardConfig(TrainConfig):
@@ -198,6 +200,8 @@ class PpoConfig(TrainConfig):
     """What samples: vLLM where it is installed, else transformers."""
     engine_dtype: Literal["float32", "bfloat16"] = "float32"
     """Arithmetic of the sampling engine."""
+    engine_memory: float = Field(0.4, gt=0, lt=1)
+    """Share of a GPU's memory that the engine takes; the trainer has the rest."""
 
 
 STAGES: dict[str, type[StageConfig]] = {

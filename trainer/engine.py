@@ -96,23 +96,30 @@ def _has_distribution(name: str) -> bool:
 
 
 def start_engine(
-    policy_dir: Path, *, engine: str = "auto", dtype: str = "float32", max_model_len: int
+    policy_dir: Path,
+    *,
+    engine: str = "auto",
+    dtype: str = "float32",
+    max_model_len: int,
+    memory_share: float = 0.9,
 ) -> "Engine":
     """Start an engine on a policy's folder and wait until it can sample.
 
     engine is "vllm", "transformers" or "auto": vLLM where it fits and starts, else transformers, with the
-    reason in the description. Raises EngineError or EngineDied when the engine asked for does not start.
+    reason in the description. memory_share is of a GPU's memory. Raises EngineError or EngineDied when the
+    engine asked for does not start.
     """
     assert engine in ("auto", "vllm", "transformers"), f"there is no engine called {engine}"
     _check_length(policy_dir, max_model_len)
     name, reason = choose_engine() if engine == "auto" else (engine, "")
     if engine != "auto" or name == "transformers":
-        return Engine(policy_dir, name, dtype, max_model_len, reason)
+        return Engine(policy_dir, name, dtype, max_model_len, memory_share, reason)
     try:
-        return Engine(policy_dir, name, dtype, max_model_len, reason)
+        return Engine(policy_dir, name, dtype, max_model_len, memory_share, reason)
     except (EngineDied, EngineError) as error:
         logger.warning("vLLM did not start, sampling with transformers: %s", error)
-        return Engine(policy_dir, "transformers", dtype, max_model_len, f"vLLM did not start: {error}")
+        reason = f"vLLM did not start: {error}"
+        return Engine(policy_dir, "transformers", dtype, max_model_len, memory_share, reason)
 
 
 def _check_length(policy_dir: Path, max_model_len: int) -> None:
@@ -138,9 +145,17 @@ def _read_config(policy_dir: Path) -> dict[str, Any]:
 class Engine:
     """A running engine: a context manager that leaves no process behind."""
 
-    def __init__(self, policy_dir: Path, name: str, dtype: str, max_model_len: int, reason: str) -> None:
+    def __init__(
+        self,
+        policy_dir: Path,
+        name: str,
+        dtype: str,
+        max_model_len: int,
+        memory_share: float,
+        reason: str,
+    ) -> None:
         self._name, self._dtype, self._reason = name, dtype, reason
-        self._max_model_len = max_model_len
+        self._max_model_len, self._memory_share = max_model_len, memory_share
         self.policy_dir = policy_dir
         self.description: dict[str, str] = {}
         self._start(policy_dir)
@@ -208,7 +223,7 @@ class Engine:
     def _start(self, policy_dir: Path) -> None:
         self._is_abandoned = False
         self._process, self._requests, self._answers = _spawn(
-            self._name, policy_dir, self._dtype, self._max_model_len
+            self._name, policy_dir, self._dtype, self._max_model_len, self._memory_share
         )
         try:
             self.description = {**self._answer(), "reason": self._reason}
@@ -276,12 +291,13 @@ class Engine:
 
 
 def _spawn(
-    name: str, policy_dir: Path, dtype: str, max_model_len: int
+    name: str, policy_dir: Path, dtype: str, max_model_len: int, memory_share: float
 ) -> tuple["subprocess.Popen[str]", IO[str], IO[str]]:
     """Start a child in a process group of its own; return it, its stdin and the pipe of its answers."""
     read_end, write_end = os.pipe()
     command = [sys.executable, "-m", "trainer.engine_process", name, str(policy_dir.resolve())]
     command += ["--dtype", dtype, "--max-model-len", str(max_model_len), "--answers", str(write_end)]
+    command += ["--memory-share", str(memory_share)]
     process = subprocess.Popen(
         command,
         stdin=subprocess.PIPE,

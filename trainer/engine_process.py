@@ -38,6 +38,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("policy_dir", type=Path)
     parser.add_argument("--dtype", required=True)
     parser.add_argument("--max-model-len", type=int, required=True)
+    parser.add_argument("--memory-share", type=float, required=True, help="of a GPU's memory")
     parser.add_argument("--answers", type=int, required=True, help="the descriptor that answers go to")
     return parser.parse_args()
 
@@ -46,7 +47,8 @@ def _load(arguments: argparse.Namespace) -> Any:  # one of two classes with the 
     if arguments.engine == "vllm":
         from trainer.engine_vllm import VllmBackend
 
-        return VllmBackend(arguments.policy_dir, arguments.dtype, arguments.max_model_len)
+        room = (arguments.max_model_len, arguments.memory_share)
+        return VllmBackend(arguments.policy_dir, arguments.dtype, *room)
     from trainer.engine_transformers import TransformersBackend
 
     return TransformersBackend(arguments.policy_dir, arguments.dtype)

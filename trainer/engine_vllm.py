@@ -28,7 +28,7 @@ from trainer.engine import Request, Sampling
 class VllmBackend:
     """A policy in vLLM's memory."""
 
-    def __init__(self, policy_dir: Path, dtype: str, max_model_len: int) -> None:
+    def __init__(self, policy_dir: Path, dtype: str, max_model_len: int, memory_share: float) -> None:
         is_cpu = current_platform.is_cpu()
         if is_cpu:
             _use_scratch_for_sockets()
@@ -36,6 +36,7 @@ class VllmBackend:
             str(policy_dir),
             dtype=dtype,
             max_model_len=max_model_len,
+            gpu_memory_utilization=memory_share,  # on a processor the cache's fixed size holds instead
             enforce_eager=is_cpu,  # compiling costs 50 s more at the start there and gains nothing
             distributed_executor_backend="uni" if is_cpu else None,
             # A seeded prompt that is encoded in parts ends vLLM on a processor: its generators cannot

@@ -9,6 +9,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from types import MethodType
 from typing import Any, TypeVar
 
@@ -45,7 +46,8 @@ def together(stage: str) -> Iterator[None]:
         raise BadInput(f"{stage}: is done by one process; start it with python -m trainer")
     from accelerate import PartialState  # it takes seconds to import, for nothing in one process
 
-    PartialState(cpu=not torch.cuda.is_available())
+    # The others wait while the first samples, and while its engine starts.
+    PartialState(cpu=not torch.cuda.is_available(), timeout=timedelta(hours=2))
     if not is_first():
         logging.getLogger().setLevel(logging.WARNING)
     yield

@@ -269,6 +269,7 @@ def start(learners: Learners, tokenizer: PreTrainedTokenizerBase, scratch: Path,
             engine=config.engine,
             dtype=config.engine_dtype,
             max_model_len=config.max_prompt_tokens + config.max_completion_tokens,
+            memory_share=config.engine_memory,
         )
     except EngineError as error:
         raise BadInput(f"engine: {error}") from error

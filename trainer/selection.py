@@ -66,7 +66,7 @@ def selecting(
     if not prompts:
         raise BadInput("--reward-model: no prompt is held out, so there is nothing to select an epoch by")
     room = config.max_prompt_tokens + config.max_completion_tokens
-    how = {"engine": config.engine, "dtype": config.engine_dtype}
+    how = {"engine": config.engine, "dtype": config.engine_dtype, "memory_share": config.engine_memory}
     judge = load_judge(reward_model, tokenizer)
     try:
         engine = start_on(policy, tokenizer, scratch, max_model_len=room, **how)

@@ -33,13 +33,15 @@ def start_on(
     engine: str,
     dtype: str,
     max_model_len: int,
+    memory_share: float = 0.4,
 ) -> Engine | Elsewhere:
     """Start an engine on a policy in the trainer's memory, exported to scratch/0."""
     shutil.rmtree(scratch, ignore_errors=True)
     folder = _export(policy, tokenizer, scratch / "0", dtype)
     if not many.is_first():
         return Elsewhere(folder, {"dtype": dtype})
-    return start_engine(folder, engine=engine, dtype=dtype, max_model_len=max_model_len)
+    room = {"max_model_len": max_model_len, "memory_share": memory_share}
+    return start_engine(folder, engine=engine, dtype=dtype, **room)
 
 
 def sync(
