@@ -33,39 +33,54 @@ OnBad = Callable[[int, str], None]
 csv.field_size_limit(MAX_LINE_BYTES)
 
 
-def read(kind: Kind, file: IO[bytes], max_bytes: int, on_bad: OnBad = wire.refuse_line) -> Iterator[Row]:
+def read(
+    kind: Kind,
+    file: IO[bytes],
+    max_bytes: int,
+    on_bad: OnBad = wire.refuse_line,
+    flags: frozenset[str] = wire.FLAGS,
+) -> Iterator[Row]:
     """Yield the rows of a JSON Lines file, plain or gzipped, as they are read; empty lines are passed over.
+
+    Args:
+        flags: those that the file may raise.
 
     Raises:
         Invalid: it is no such file, or there is more than max_bytes (after unpacking).
     """
-    return _rows(kind, _lines(_unzipped(file), max_bytes, on_bad), on_bad)
+    return _rows(kind, _lines(_unzipped(file), max_bytes, on_bad), on_bad, flags)
 
 
-def read_path(kind: Kind, path: Path, max_bytes: int, on_bad: OnBad = wire.refuse_line) -> Iterator[Row]:
+def read_path(
+    kind: Kind,
+    path: Path,
+    max_bytes: int,
+    on_bad: OnBad = wire.refuse_line,
+    flags: frozenset[str] = wire.FLAGS,
+) -> Iterator[Row]:
     """Yield the rows of a file, by its name's end, or of all files of a Hugging Face folder."""
     if path.is_dir():
         files = sorted(each for each in path.rglob("*") if each.name.endswith(SUFFIXES))
         if not files:
             raise Invalid(_("The folder has no .jsonl, .csv, .parquet or .arrow file."))
         for each in files:
-            yield from read_path(kind, each, max_bytes, on_bad)
+            yield from read_path(kind, each, max_bytes, on_bad, flags)
     elif path.name.endswith(PACKED):
-        yield from _rows(kind, enumerate(unpacked_lines(path, MAX_LINE_BYTES, max_bytes), 1), on_bad)
+        yield from _rows(kind, enumerate(unpacked_lines(path, MAX_LINE_BYTES, max_bytes), 1), on_bad, flags)
     else:
         with path.open("rb") as file:
             if path.name.endswith(".csv"):
-                yield from _csv_rows(kind, _lines(file, max_bytes, wire.refuse_line), on_bad)
+                yield from _csv_rows(kind, _lines(file, max_bytes, wire.refuse_line), on_bad, flags)
             else:
-                yield from read(kind, file, max_bytes, on_bad)
+                yield from read(kind, file, max_bytes, on_bad, flags)
 
 
-def _rows(kind: Kind, lines: Lines, on_bad: OnBad) -> Iterator[Row]:
+def _rows(kind: Kind, lines: Lines, on_bad: OnBad, flags: frozenset[str]) -> Iterator[Row]:
     for number, line in lines:
         if line.isspace():
             continue
         try:
-            row = wire.row(kind, number, len(line), _object(line))
+            row = wire.row(kind, number, len(line), _object(line), flags)
         except Invalid as error:
             on_bad(number, str(error))
         else:
@@ -171,7 +186,7 @@ def _refuse_constant(name: str) -> NoReturn:
     raise Invalid(_("%(name)s is not JSON; leave the key out.") % {"name": name})
 
 
-def _csv_rows(kind: Kind, lines: Lines, on_bad: OnBad) -> Iterator[Row]:
+def _csv_rows(kind: Kind, lines: Lines, on_bad: OnBad, flags: frozenset[str]) -> Iterator[Row]:
     """Yield a CSV file's rows: its first line names the keys; an empty cell is a key left out."""
     reader = csv.reader(_decoded(lines), strict=True)
     names: list[str] = []
@@ -182,7 +197,7 @@ def _csv_rows(kind: Kind, lines: Lines, on_bad: OnBad) -> Iterator[Row]:
             if not names:
                 names = cells
             elif cells:
-                yield wire.row(kind, number, sum(map(len, cells)), _from_cells(names, cells))
+                yield wire.row(kind, number, sum(map(len, cells)), _from_cells(names, cells), flags)
         except StopIteration:
             return
         except csv.Error as error:

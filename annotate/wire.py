@@ -58,7 +58,9 @@ def refuse_line(number: int, problem: str) -> NoReturn:
     raise Invalid(_("Line %(line)d: %(problem)s") % {"line": number, "problem": problem})
 
 
-def row(kind: Kind, number: int, size: int, values: dict[str, Any]) -> Row:
+def row(
+    kind: Kind, number: int, size: int, values: dict[str, Any], known_flags: frozenset[str] = FLAGS
+) -> Row:
     """Return what a line's object says, of `size` bytes. Raises Invalid naming the key that is wrong."""
     _check_keys(kind, values)
     completions = _completions(values) if kind == "rankings" else []
@@ -77,7 +79,7 @@ def row(kind: Kind, number: int, size: int, values: dict[str, Any]) -> Row:
         completions=completions,
         ranks=_ranks(values, count) if completions else [],
         ratings=_ratings(values, count) if "ratings" in values else [],
-        flags=_flags(values, count) if "flags" in values else [],
+        flags=_flags(values, count, known_flags) if "flags" in values else [],
         labeler=_optional_text(values, "labeler", 150),
         demonstration=_optional_text(values, written),
         seconds=_seconds(values),
@@ -185,18 +187,18 @@ def _whole_number(value: object, name: str, largest: int) -> int:
     return value
 
 
-def _flags(values: dict[str, Any], count: int) -> list[list[str]]:
-    flags = [_flag_names(item) for item in _list(values["flags"], "flags")]
+def _flags(values: dict[str, Any], count: int, known: frozenset[str]) -> list[list[str]]:
+    flags = [_flag_names(item, known) for item in _list(values["flags"], "flags")]
     if len(flags) != count:
         raise Invalid(_("flags: one list for each completion, or leave the key out."))
     return flags
 
 
-def _flag_names(value: object) -> list[str]:
+def _flag_names(value: object, known: frozenset[str]) -> list[str]:
     names = [_text(name, "flags") for name in _list(value, "flags")]
-    unknown = sorted(set(names) - FLAGS)
+    unknown = sorted(set(names) - known)
     if unknown:
-        words = {"name": unknown[0][:40], "known": ", ".join(Flag.values)}
+        words = {"name": unknown[0][:40], "known": ", ".join([*Flag.values, *sorted(known - FLAGS)])}
         raise Invalid(_("flags: unknown name %(name)s; use %(known)s.") % words)
     if len(set(names)) < len(names):
         raise Invalid(_("flags: a name stands twice."))

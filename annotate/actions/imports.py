@@ -39,7 +39,7 @@ from annotate.models import (
     current_policy,
 )
 from annotate.reading import read, read_path
-from annotate.wire import Kind, Row, refuse_line
+from annotate.wire import FLAGS, Kind, Row, refuse_line
 
 BATCH_ROWS = 2000
 BATCH_BYTES = 8 * 1024 * 1024
@@ -189,9 +189,10 @@ def _begin(
 
 
 def _rows(job: Import, file: IO[bytes] | Path) -> Iterator[Row]:
+    flags = FLAGS | {name for name, _help in job.campaign.listed_own_flags}
     if isinstance(file, Path):
-        return read_path(job.kind, file, settings.MAX_IMPORT_BYTES, job.refuse)
-    return read(job.kind, file, settings.MAX_IMPORT_BYTES, job.refuse)
+        return read_path(job.kind, file, settings.MAX_IMPORT_BYTES, job.refuse, flags)
+    return read(job.kind, file, settings.MAX_IMPORT_BYTES, job.refuse, flags)
 
 
 def _conclude(job: Import, actor: User | None) -> None:

@@ -1,14 +1,19 @@
 """What a campaign asks: the paper's flags but those left out, its own questions, its categories."""
 
+from io import BytesIO
+
 import pytest
 from django.test import Client
 
+from annotate import datasets
 from annotate.actions import rankings
+from annotate.actions.imports import import_file
+from annotate.errors import Invalid
 from annotate.judged import agreement
 from annotate.models import Campaign, Ranking, User
 from tests.annotate.api import Program
 from tests.annotate.test_rank import WHOLE
-from tests.people import client_of
+from tests.people import client_of, make_campaign
 from tests.rows import sampled_prompt
 
 OWN = "Off brand: It does not sound like us.\nslow"
@@ -62,6 +67,17 @@ def test_own_flags_are_kept_even_once_they_are_asked_no_more(client: Client, ran
     assert (kept.notes, kept.prompt_flags) == ("Again.", ["ambiguous"])
     assert kept.ranked_completions.get(place=0).flags == ["Off brand", "sexual"]
     assert 'value="ambiguous" checked' in client.get(f"/rankings/{ranking.pk}").text
+
+
+def test_own_flags_go_out_and_come_in_again(campaign: Campaign, client: Client, ranking: Ranking) -> None:
+    client.post(f"/rankings/{ranking.pk}/submit", {**WHOLE, "flags-A": ["Off brand", "opinion"]})
+    lines = b"".join(datasets.lines("rankings", datasets.of_campaign(campaign)))
+    elsewhere = make_campaign("Elsewhere")
+    with pytest.raises(Invalid, match="unknown name Off brand"):
+        import_file("rankings", BytesIO(lines), elsewhere, None)
+    Campaign.objects.filter(pk=elsewhere.pk).update(own_flags=OWN)
+    import_file("rankings", BytesIO(lines), elsewhere, None)
+    assert b"".join(datasets.lines("rankings", datasets.of_campaign(elsewhere))) == lines
 
 
 def test_agreement_tells_of_own_questions(campaign: Campaign, client: Client, ranking: Ranking) -> None:
