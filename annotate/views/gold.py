@@ -21,7 +21,11 @@ ITEMS_A_PAGE = 50
 def gold_list(request: SignedInRequest, pk: int) -> HttpResponse:
     campaign = access.campaign(request.user, pk)
     checks = Q(prompt__rankings__purpose=Purpose.GOLD, prompt__rankings__state=ClaimState.SUBMITTED)
-    items = GoldItem.objects.filter(prompt__campaign=campaign).select_related("prompt", "marked_by")
+    items = (
+        GoldItem.objects.filter(prompt__campaign=campaign)
+        .select_related("prompt", "marked_by")
+        .order_by("-pk")
+    )
     items = items.annotate(answers=Count("prompt__rankings", filter=checks))
     page = Paginator(items, ITEMS_A_PAGE).get_page(request.GET.get("page"))
     return render(request, "gold/gold.html", {"campaign": campaign, "page": page})
