@@ -20,8 +20,9 @@ REGAINABLE = {
     Ranking: "(own.purpose <> 'data' OR prompt.rankings_held < %(slots)s)",
     Demonstration: "prompt.demonstrations_held < %(slots)s",
 }
-# Prompts that others wrote come first.
-WHOSE = ("prompt.author_id IS DISTINCT FROM %(labeler)s", "prompt.author_id = %(labeler)s")
+# Nobody is given their own prompt to rank, though they may ask for it; to demonstrate, others' come first.
+OTHERS, OWN = "prompt.author_id IS DISTINCT FROM %(labeler)s", "prompt.author_id = %(labeler)s"
+GIVEN = {Ranking: (OTHERS,), Demonstration: (OTHERS, OWN)}
 
 # What a labeler is not given: what they do not read (a prompt without a language waits for beat to name it),
 # and what asks for a qualification that they lack.
@@ -45,7 +46,7 @@ WHERE own.labeler_id = %(labeler)s AND own.state IN ('claimed', 'expired') AND o
 """
 MOST_LEFT = 1000
 """No more are counted: of a million open prompts, nobody does all."""
-LEFT = f"SELECT count(*) FROM (({OPEN} LIMIT {MOST_LEFT}) UNION {BEGUN}) AS prompts"  # noqa: S608 - constants
+LEFT = f"SELECT count(*) FROM (({OPEN} AND ({{given}}) LIMIT {MOST_LEFT}) UNION {BEGUN}) AS prompts"  # noqa: S608 - constants
 FIRST = "ORDER BY prompt.{held}, prompt.id LIMIT 1"
 LOCK_PROMPT = "FOR NO KEY UPDATE OF prompt"
 
@@ -113,16 +114,17 @@ def take_next(kind: type[C], campaign: Campaign, labeler: User, besides: int = 0
     `besides` is the id of one that they may have begun.
     """
     given = values(kind, campaign, labeler) | {"besides": besides}
-    return _take(kind, f"AND NOT EXISTS ({BEGUN})", given)
+    return _take(kind, f"AND NOT EXISTS ({BEGUN})", given, GIVEN[kind])
 
 
 def take(kind: type[C], prompt: int, campaign: Campaign, labeler: User) -> C | None:
     """Return a claim on the prompt with this id; None if it is not open to this labeler."""
-    return _take(kind, "AND prompt.id = %(prompt)s", values(kind, campaign, labeler) | {"prompt": prompt})
+    given = values(kind, campaign, labeler) | {"prompt": prompt}
+    return _take(kind, "AND prompt.id = %(prompt)s", given, (OTHERS, OWN))
 
 
-def _take(kind: type[C], narrowed: str, given: dict[str, Any]) -> C | None:
-    for whose in WHOSE:
+def _take(kind: type[C], narrowed: str, given: dict[str, Any], whose_first: tuple[str, ...]) -> C | None:
+    for whose in whose_first:
         wanted = f"{OPEN} {narrowed} AND {whose}"
         # First past what others hold for a moment.
         if taken := claim(kind, f"{wanted} {FIRST} {LOCK_PROMPT} SKIP LOCKED", given):
@@ -165,7 +167,11 @@ def _claiming(kind: type[C], prompt: str, purpose: str) -> str:
 @cache
 def _named(kind: type[C], statement: str) -> str:
     return statement.format(
-        claims=kind._meta.db_table, held=HELD[kind], ready=READY[kind], regainable=REGAINABLE[kind]
+        claims=kind._meta.db_table,
+        held=HELD[kind],
+        ready=READY[kind],
+        regainable=REGAINABLE[kind],
+        given=" OR ".join(GIVEN[kind]),
     )
 
 

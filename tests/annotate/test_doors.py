@@ -153,7 +153,7 @@ def rows(
     prompt = sampled_prompt(campaign, author=lena)
     Notice.objects.create(prompt=prompt, version="1", shown_at=now, recorded_by=ada)
     write_own_demonstration(make_prompt(campaign), rosa, "The Rhine.")
-    ranking, demonstration = rankings.claim_next(campaign, lena), demonstrations.claim_next(campaign, lena)
+    ranking, demonstration = rankings.claim_prompt(prompt, lena), demonstrations.claim_next(campaign, lena)
     dialogue = dialogues.open_dialogue(campaign, lena, DialogueMode.BOTH_SIDES)
     dialogues.add_turn(dialogue, 0, "Hello.", None, None)
     suggestion = suggestions.ask(campaign, lena, prompt.messages)
