@@ -14,7 +14,7 @@ from rest_framework import status
 from rest_framework.exceptions import NotAuthenticated, NotFound, PermissionDenied
 from rest_framework.generics import GenericAPIView
 from rest_framework.pagination import Cursor, CursorPagination
-from rest_framework.parsers import JSONParser
+from rest_framework.parsers import BaseParser, JSONParser
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
@@ -73,7 +73,7 @@ class Endpoint(GenericAPIView[Any]):
     authentication_classes = (BearerToken,)
     permission_classes = (TokenHasScope,)
     throttle_classes = (RequestsAMinute,)
-    parser_classes = (JSONParser,)
+    parser_classes: tuple[type[BaseParser], ...] = (JSONParser,)
     renderer_classes = (JSONRenderer,)
     pagination_class = Pages
 

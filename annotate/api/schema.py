@@ -20,7 +20,7 @@ PROBLEMS = {
     "406": "Only JSON is answered.",
     "409": "Understood, and refused as things are.",
     "413": "The body is too long.",
-    "415": "The body is not JSON.",
+    "415": "The body is not JSON, or where a file is sent not a form.",
     "422": "Something in the body or a header is wrong; the problem names it.",
     "429": "Too many requests; Retry-After says how long to wait.",
 }

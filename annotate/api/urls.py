@@ -2,7 +2,18 @@
 
 from django.urls import path
 
-from annotate.api import campaigns, data, demonstrations, people, problems, prompts, rankings, runs, schema
+from annotate.api import (
+    campaigns,
+    data,
+    demonstrations,
+    people,
+    problems,
+    prompts,
+    rankings,
+    runs,
+    schema,
+    transfers,
+)
 
 urlpatterns = [
     path("schema", schema.schema, name="api-schema"),
@@ -25,6 +36,10 @@ urlpatterns = [
     path("campaigns/<int:pk>/demonstrations", demonstrations.CampaignDemonstrations.as_view()),
     path("campaigns/<int:pk>/demonstrations/next", demonstrations.NextDemonstration.as_view()),
     path("campaigns/<int:pk>/snapshots", data.CampaignSnapshots.as_view()),
+    path("campaigns/<int:pk>/imports", transfers.CampaignImports.as_view()),
+    path("transfers/<int:pk>", transfers.OneTransfer.as_view()),
+    path("transfers/<int:pk>/cancel", transfers.CancelTransfer.as_view()),
+    path("transfers/<int:pk>/retry", transfers.RetryTransfer.as_view()),
     path("campaigns/<int:pk>/exports/<str:kind>", data.CampaignExport.as_view()),
     path("campaigns/<int:pk>/runs", runs.CampaignRuns.as_view()),
     path("campaigns/<int:pk>/promotions", runs.CampaignPromotions.as_view()),

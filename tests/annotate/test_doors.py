@@ -86,7 +86,7 @@ DOORS = {
         /campaigns /campaigns/# /campaigns/#/metrics /campaigns/#/prompts /campaigns/#/runs
         /campaigns/#/checkpoints /campaigns/#/agreement /campaigns/#/data /campaigns/#/review
         /campaigns/#/intake /campaigns/#/tables /campaigns/#/figures/subject /campaigns/#/gold
-        /snapshots/#/card /transfers/# /transfers/#/status /transfers/#/problems.csv
+        /snapshots/#/card /api/transfers/# /transfers/# /transfers/#/status /transfers/#/problems.csv
         /campaigns/#/screening /api/campaigns/#/screening
         /snapshots/# /runs /runs/# /runs/#/status /runs/#/metrics /checkpoints /checkpoints/#
         /api/campaigns/#/reviews /api/campaigns/#/agreement /api/campaigns/#/completions
@@ -101,7 +101,7 @@ DOORS = {
     ("POST", "research"): """
         /campaigns/#/review/next /api/campaigns/#/reviews/next /campaigns/#/figures/subject/anew
         /campaigns/#/prompts/retry /campaigns/#/retraining/now /campaigns/#/data/snapshot /runs/#/cancel
-        /transfers/#/cancel /transfers/#/retry
+        /transfers/#/cancel /transfers/#/retry /api/transfers/#/cancel /api/transfers/#/retry
         /rankings/#/gold /gold/#/remove
         /runs/#/retry /checkpoints/#/promote/# /api/campaigns /api/campaigns/#/customer-prompts
         /api/campaigns/#/instructions /api/campaigns/#/promotions /api/campaigns/#/runs
@@ -111,11 +111,13 @@ DOORS = {
     ("POST", "owner and admins"): "/tokens/#/revoke",
     ("GET", "admins"): """
         /campaigns/#/data/kind.form /snapshots/#/kind.form /tokens /people /people/# /webhooks/#
-        /api/people /api/people/# /api/campaigns/#/exports/kind /api/snapshots/#/files/kind""",
+        /api/people /api/people/# /api/campaigns/#/imports /api/campaigns/#/exports/kind
+        /api/snapshots/#/files/kind""",
     ("GET POST", "admins"): "/people/new /campaigns/#/webhooks",
     ("POST", "admins"): """
         /campaigns/#/screening/decide
-        /campaigns/#/data/import /people/#/role /people/#/work /people/#/password /people/#/deactivate
+        /campaigns/#/data/import /api/campaigns/#/imports
+        /people/#/role /people/#/work /people/#/password /people/#/deactivate
         /people/#/reactivate /webhooks/#/remove /deliveries/#/redeliver /intake/#/reverse /intake/#/uphold
         /api/people /api/people/#/password""",
     ("PATCH", "admins"): "/api/people/#",

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.files.uploadedfile import TemporaryUploadedFile
+from django.core.files.uploadedfile import SimpleUploadedFile, TemporaryUploadedFile
+from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -15,6 +16,7 @@ from annotate.actions.carrying import Progress, Stopped
 from annotate.errors import Refused
 from annotate.models import Campaign, Prompt, Transfer, User
 from annotate.snapshot_query import EVERYTHING
+from tests.annotate.api import Program
 from tests.people import client_of
 from tests.rows import make_prompt
 
@@ -123,3 +125,20 @@ def test_a_page_shows_how_far_a_snapshot_is(campaign: Campaign, rosa: User) -> N
 def test_only_admins_see_imports(campaign: Campaign, ada: User, rosa: User) -> None:
     path = f"/transfers/{asked(campaign, ada, GOOD).pk}"
     assert [client_of(user).get(path).status_code for user in (ada, rosa)] == [200, 404]
+
+
+def test_a_program_sends_a_file_and_reads_how_it_went(campaign: Campaign, ada: User) -> None:
+    program, path = Program(ada), f"/api/campaigns/{campaign.pk}/imports"
+    file = SimpleUploadedFile("rows.jsonl", f"{GOOD[0]}\n{{}}\n".encode())
+    begun = Client().post(path, {"kind": "prompts", "file": file}, headers=program.headers)
+    assert (begun.status_code, begun.json()["state"]) == (202, "queued")
+    transfer = f"transfers/{begun.json()['id']}"
+    carrying.work(begun.json()["id"])
+    assert program.get(transfer).json()["problems"] == [{"line": 2, "problem": "id, prompt missing."}]
+    assert program.post(f"{transfer}/retry", {"keep_good": True}).json()["state"] == "queued"
+    carrying.work(begun.json()["id"])
+    assert program.get(transfer).json()["result"]["prompts"] == 1
+    assert program.get(f"campaigns/{campaign.pk}/imports").json()["results"][0]["refused"] == 1
+    assert program.post(f"{transfer}/cancel").status_code == 409
+    wrong = Client().post(path, {"kind": "votes"}, headers=program.headers)
+    assert [each["field"] for each in wrong.json()["fields"]] == ["kind", "file"]
