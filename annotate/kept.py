@@ -12,8 +12,9 @@ from annotate.agreement_report import Report
 from annotate.collected import Collected, collected
 from annotate.errors import Refused
 from annotate.judged import agreement
-from annotate.models import Campaign, KeptFigures
+from annotate.models import Campaign, KeptFigures, User
 from annotate.progress import Glance, glance
+from annotate.reviewed import Waiting, to_review, waiting
 from annotate.win_rates import WinRates, win_rates
 
 T = TypeVar("T")
@@ -59,8 +60,9 @@ class Shown(NamedTuple, Generic[T]):
 PROGRESS = Subject("progress", Glance, glance)
 TABLES = Subject("tables", Collected, collected)
 AGREEMENT = Subject("agreement", Report, agreement)
+REVIEW = Subject("review", list[int], to_review)
 WIN_RATES = Subject("win_rates", WinRates, win_rates)
-ALL = (PROGRESS, TABLES, AGREEMENT, WIN_RATES)
+ALL = (PROGRESS, TABLES, AGREEMENT, WIN_RATES, REVIEW)
 SUBJECTS: dict[str, Subject[Any]] = {each.name: each for each in ALL}
 
 
@@ -80,6 +82,11 @@ def is_small(campaign: Campaign) -> bool:
     assert row is not None, "a count is always one row"
     prompts, answers = row
     return bool(prompts <= LIVE_PROMPTS and answers <= LIVE_RANKINGS)
+
+
+def waiting_for(campaign: Campaign, reviewer: User) -> list[Waiting]:
+    """Return the first prompts that this person may review, of those known to ask for a review."""
+    return waiting(campaign, reviewer, shown(campaign, REVIEW).figures or [])
 
 
 def written(figures: object) -> Any:

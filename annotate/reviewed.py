@@ -6,6 +6,7 @@ from annotate import sql
 from annotate.models import Campaign, ClaimState, Purpose, RankedCompletion, Ranking, User
 
 MOST_WAITING = 50
+MOST_TO_REVIEW = 1000
 """How many are looked for: where nearly all agree, finding the next one reads many prompts."""
 
 # Of two labelers' comparisons that both decide, the share made alike, as annotate/agreement.py has it. The
@@ -31,6 +32,7 @@ CROSS JOIN LATERAL (
 ) AS said
 WHERE prompt.campaign_id = %(campaign)s AND prompt.sampling = 'sampled' AND prompt.rankings_held > 0
     AND (said.is_asked OR said.alike < %(below)s)
+    AND (%(among)s::bigint[] IS NULL OR prompt.id = ANY (%(among)s::bigint[]))
     AND NOT EXISTS (SELECT FROM annotate_ranking AS done WHERE done.prompt_id = prompt.id
         AND (done.labeler_id = %(reviewer)s OR done.is_review AND done.state IN ('claimed', 'submitted')))
 ORDER BY prompt.rankings_held, prompt.id LIMIT %(most)s
@@ -57,10 +59,19 @@ class Said(NamedTuple):
     notes: str
 
 
-def waiting(campaign: Campaign, reviewer: User, most: int = MOST_WAITING) -> list[Waiting]:
-    """Return the first prompts that this person may review: nobody reviews what they ranked themselves."""
+def to_review(campaign: Campaign) -> list[int]:
+    """Return the ids of the first prompts that ask for a review, whoever may review them."""
+    return [one.prompt for one in _waiting(campaign, reviewer=0, among=None, most=MOST_TO_REVIEW)]
+
+
+def waiting(campaign: Campaign, reviewer: User, among: list[int]) -> list[Waiting]:
+    """Return the first of these prompts that this person may review: none that they ranked themselves."""
+    return _waiting(campaign, reviewer.pk, among, MOST_WAITING)
+
+
+def _waiting(campaign: Campaign, reviewer: int, among: list[int] | None, most: int) -> list[Waiting]:
     below = campaign.review_below or 0.0
-    values = {"campaign": campaign.pk, "reviewer": reviewer.pk, "below": below, "most": most}
+    values = {"campaign": campaign.pk, "reviewer": reviewer, "below": below, "among": among, "most": most}
     (found,) = sql.run(WAITING, values)
     return [Waiting(*row) for row in found.rows]
 

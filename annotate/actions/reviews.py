@@ -8,8 +8,8 @@ from random import shuffle
 from django.db import transaction
 
 from annotate.actions import claims
+from annotate.kept import waiting_for
 from annotate.models import Campaign, Prompt, RankedCompletion, Ranking, User
-from annotate.reviewed import waiting
 
 
 @transaction.atomic
@@ -19,7 +19,7 @@ def claim_next(campaign: Campaign, reviewer: User) -> Ranking | None:
     User.objects.select_for_update(no_key=True).get(pk=reviewer.pk)
     if begun := claims.go_on_with(Ranking, campaign, reviewer, is_review=True):
         return begun
-    for prompt in waiting(campaign, reviewer):
+    for prompt in waiting_for(campaign, reviewer):
         if claimed := _claim(prompt.prompt, campaign, reviewer):
             return claimed
     return None

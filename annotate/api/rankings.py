@@ -14,8 +14,9 @@ from annotate.api.auth import ApiRequest
 from annotate.api.claims import AnswerShape, ClaimShape, SkipShape
 from annotate.api.endpoints import NOTHING, Endpoint, once, sent
 from annotate.api.shapes import username
+from annotate.kept import waiting_for
 from annotate.models import ClaimState, Flag, Purpose, RankedCompletion, Ranking, Scope
-from annotate.reviewed import reviewed, waiting
+from annotate.reviewed import reviewed
 
 LETTERS = list("ABCDEFGHI")
 
@@ -136,7 +137,7 @@ class CampaignReviews(Endpoint):
         """List the first prompts that wait for a second look. Researchers and admins."""
         access.only_researchers(request.user)
         return Response(
-            WaitingShape(waiting(access.campaign(request.user, pk), request.user), many=True).data
+            WaitingShape(waiting_for(access.campaign(request.user, pk), request.user), many=True).data
         )
 
 

@@ -14,6 +14,7 @@ PAGES = {
     "progress": "campaign",
     "tables": "campaign-tables",
     "agreement": "campaign-agreement",
+    "review": "campaign-review",
     "win_rates": "campaign-policies",
 }
 

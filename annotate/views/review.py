@@ -9,6 +9,7 @@ from django.views.decorators.http import require_POST, require_safe
 from annotate import access
 from annotate.access import SignedInRequest, for_researchers
 from annotate.actions import reviews
+from annotate.kept import REVIEW, shown
 from annotate.models import ClaimState, Ranking
 from annotate.reviewed import MOST_WAITING, waiting
 
@@ -22,9 +23,11 @@ def review_page(request: SignedInRequest, pk: int) -> HttpResponse:
     rows = Ranking.objects.filter(prompt__campaign=campaign, is_review=True).select_related(
         "prompt", "labeler"
     )
-    found = waiting(campaign, request.user)
+    known = shown(campaign, REVIEW)
+    found = waiting(campaign, request.user, known.figures or [])
     context = {
         "campaign": campaign,
+        "kept": known.kept,
         "waiting": found,
         "is_more": len(found) == MOST_WAITING,
         "begun": rows.filter(state=ClaimState.CLAIMED),

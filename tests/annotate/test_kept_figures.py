@@ -13,7 +13,7 @@ from tests.people import client_of
 from tests.rows import make_prompt
 
 pytestmark = pytest.mark.django_db
-PAGES = ("", "/agreement", "/tables", "/data")
+PAGES = ("", "/agreement", "/tables", "/data", "/review", "/intake")
 
 
 @pytest.fixture
