@@ -106,7 +106,7 @@ def _agreement(figure: dict[str, Any]) -> str:
 
 def _lengths(lengths: dict[str, dict[str, float]]) -> Iterator[str]:
     yield from _head(_("Of"), _("Measured"), _("Mean"), "25%", "50%", "75%", _("Max"))
-    names = {"prompts": _("Prompts"), "rankings": _("Completions"), "demonstrations": _("Demonstrations")}
+    names = {"prompts": _("Prompts"), "completions": _("Completions"), "demonstrations": _("Demonstrations")}
     for kind, one in lengths.items():
         figures = ("texts", "mean", "quarter", "half", "three_quarters", "longest")
         yield _row(names[kind], *(round(one[figure]) for figure in figures))

@@ -34,7 +34,7 @@ SELECT (SELECT coalesce(sum(length(message ->> 'content')), 0) FROM jsonb_array_
 FROM ({drawn}) AS drawn JOIN annotate_prompt USING (id)
 """,
     "demonstrations": "SELECT length(text) FROM ({drawn}) AS drawn JOIN annotate_demonstration USING (id)",
-    "rankings": """
+    "completions": """
 SELECT length(completion.text) FROM ({drawn}) AS drawn
 JOIN annotate_rankedcompletion AS one ON one.ranking_id = drawn.id
 JOIN annotate_completion AS completion ON completion.id = one.completion_id
@@ -70,7 +70,8 @@ def agreement() -> Figure:
 
 
 def _lengths_of(kind: str) -> Counter[int]:
-    drawn = f"SELECT id FROM chosen_{kind} ORDER BY hashint8(id) LIMIT %(drawn)s"  # noqa: S608 - of LENGTHS
+    kind_chosen = "rankings" if kind == "completions" else kind
+    drawn = f"SELECT id FROM chosen_{kind_chosen} ORDER BY hashint8(id) LIMIT %(drawn)s"  # noqa: S608 - of LENGTHS
     return Counter(int(length) for (length,) in _rows(LENGTHS[kind].format(drawn=drawn), {"drawn": DRAWN}))
 
 
