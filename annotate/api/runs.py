@@ -8,11 +8,11 @@ from rest_framework.response import Response
 
 from annotate import access
 from annotate.actions import runs
-from annotate.actions.checkpoints import promote
+from annotate.actions.checkpoints import promote, set_policy_shares
 from annotate.api.auth import ApiRequest
 from annotate.api.endpoints import Endpoint, Pages, once, sent
 from annotate.api.shapes import username
-from annotate.models import Checkpoint, Promotion, Run, RunMetric, Scope, Stage
+from annotate.models import Checkpoint, PolicyShare, Promotion, Run, RunMetric, Scope, Stage
 
 
 class RunShape(serializers.ModelSerializer[Run]):
@@ -84,6 +84,18 @@ class PromotionShape(serializers.ModelSerializer[Promotion]):
         model = Promotion
         fields = ("id", "campaign", "policy", "reason", "promoted_by", "created_at")
         read_only_fields = ("campaign",)
+
+
+class PolicyShareShape(serializers.ModelSerializer[PolicyShare]):
+    percent = serializers.IntegerField(min_value=1, max_value=100)
+
+    class Meta:
+        model = PolicyShare
+        fields = ("policy", "percent")
+
+
+class PolicySharesShape(serializers.Serializer[Any]):
+    shares = PolicyShareShape(many=True, help_text="The current policy gets what these leave of 100 percent.")
 
 
 class MetricPages(Pages):
@@ -191,3 +203,23 @@ class CampaignPromotions(Endpoint):
         given = sent(PromotionShape, request)
         made = promote(campaign, given["policy"], request.user, given["reason"])
         return Response(PromotionShape(made).data, status.HTTP_201_CREATED)
+
+
+class CampaignPolicies(Endpoint):
+    write_scope = Scope.RUNS
+
+    @extend_schema(responses=PolicySharesShape)
+    def get(self, request: ApiRequest, pk: int) -> Response:
+        """Read which policies a campaign samples besides its current one. Researchers and admins."""
+        access.only_researchers(request.user)
+        campaign = access.campaign(request.user, pk)
+        return Response(PolicySharesShape({"shares": campaign.policy_shares.all()}).data)
+
+    @extend_schema(request=PolicySharesShape, responses=PolicySharesShape)
+    def put(self, request: ApiRequest, pk: int) -> Response:
+        """Sample exactly these policies besides the current one. Researchers and admins."""
+        access.only_researchers(request.user)
+        campaign = access.campaign(request.user, pk)
+        shares = {each["policy"]: each["percent"] for each in sent(PolicySharesShape, request)["shares"]}
+        set_policy_shares(campaign, request.user, shares)
+        return Response(PolicySharesShape({"shares": campaign.policy_shares.all()}).data)

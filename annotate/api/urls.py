@@ -42,6 +42,7 @@ urlpatterns = [
     path("transfers/<int:pk>/retry", transfers.RetryTransfer.as_view()),
     path("campaigns/<int:pk>/exports/<str:kind>", data.CampaignExport.as_view()),
     path("campaigns/<int:pk>/runs", runs.CampaignRuns.as_view()),
+    path("campaigns/<int:pk>/policies", runs.CampaignPolicies.as_view()),
     path("campaigns/<int:pk>/promotions", runs.CampaignPromotions.as_view()),
     path("prompts/<int:pk>", prompts.OnePrompt.as_view()),
     path("prompts/<int:pk>/notice", prompts.PromptNotice.as_view()),

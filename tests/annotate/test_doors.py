@@ -92,6 +92,7 @@ DOORS = {
         /api/campaigns/#/reviews /api/campaigns/#/agreement /api/campaigns/#/completions
         /api/campaigns/#/demonstrations
         /api/campaigns/#/members /api/campaigns/#/progress /api/campaigns/#/promotions
+        /api/campaigns/#/policies
         /api/campaigns/#/rankings /api/campaigns/#/runs /api/campaigns/#/snapshots /api/prompts/#/notice
         /api/snapshots/# /api/runs /api/runs/# /api/runs/#/metrics /api/checkpoints /api/checkpoints/#""",
     ("GET POST", "research"): """
@@ -106,7 +107,7 @@ DOORS = {
         /runs/#/retry /checkpoints/#/promote/# /api/campaigns /api/campaigns/#/customer-prompts
         /api/campaigns/#/instructions /api/campaigns/#/promotions /api/campaigns/#/runs
         /api/campaigns/#/snapshots /api/runs/#/cancel /api/runs/#/retry""",
-    ("PUT", "research"): "/api/campaigns/#/members",
+    ("PUT", "research"): "/api/campaigns/#/members /api/campaigns/#/policies",
     ("PATCH", "research"): "/api/campaigns/#",
     ("POST", "owner and admins"): "/tokens/#/revoke",
     ("GET", "admins"): """

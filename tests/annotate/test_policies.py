@@ -22,6 +22,7 @@ from annotate.models import (
     User,
 )
 from annotate.win_rates import win_rates
+from tests.annotate.api import Program
 from tests.people import client_of
 from tests.rows import make_prompt
 from trainer import tasks
@@ -126,6 +127,14 @@ def test_the_page_keeps_what_was_typed_and_saves_what_fits(
     assert browser.post(path, {f"share-{sft.pk}": "30", f"share-{base.pk}": "0"}).status_code == 302
     assert list(campaign.policy_shares.values_list("policy__name", "percent")) == [("sft", 30)]
     assert "No ranking compares two policies yet" in browser.get(path).text
+
+
+def test_a_program_sets_the_shares(campaign: Campaign, three: list[Checkpoint], rosa: User) -> None:
+    program, path = Program(rosa), f"campaigns/{campaign.pk}/policies"
+    share = {"policy": three[1].pk, "percent": 40}
+    assert program.ask("PUT", path, {"shares": [share]}).json() == {"shares": [share]}
+    assert program.ask("PUT", path, {"shares": [{**share, "percent": 101}]}).status_code == 422
+    assert program.get(path).json() == {"shares": [share]}
 
 
 def judge(campaign: Campaign, policies: list[Checkpoint], ranks: list[int]) -> None:
