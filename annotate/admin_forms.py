@@ -281,7 +281,10 @@ class SnapshotForm(forms.Form):
         # Any, for the types of forms know fields by their base alone.
         fields: Any = self.fields
         fields["instructions"].choices = [(version, f"v{version}") for version in versions]
-        fields["campaigns"].queryset = Campaign.objects.exclude(pk=campaign.pk)
+        others = Campaign.objects.exclude(pk=campaign.pk)
+        fields["campaigns"].queryset = others
+        if not others.exists():
+            del fields["campaigns"]
 
     def asked(self) -> SnapshotQuery:
         return SnapshotQuery(**self.cleaned_data)
