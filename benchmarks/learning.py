@@ -15,6 +15,8 @@ QA_FEEDBACK = Path(os.environ.get("QA_FEEDBACK", ROOT / "../shared/data/qa_feedb
 """Rankings in the wire format, K = 4 on prompts of about 650 tokens."""
 MICRO_BATCH_TOKENS = 2560
 """In memory at once, on both sides about as many."""
+EPISODES = int(os.environ.get("BENCHMARK_EPISODES", "16"))
+"""In a step of PPO, fewer where the machine is busy; an even number."""
 Line = dict[str, object]
 
 
@@ -141,7 +143,7 @@ def reward_spec(
 
 
 def episodes() -> dict[str, object]:
-    return {"prompts": real_prompts(16), "completion_tokens": 64}
+    return {"prompts": real_prompts(EPISODES), "completion_tokens": 64}
 
 
 def real_prompts(count: int) -> list[list[int]]:

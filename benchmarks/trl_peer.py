@@ -116,8 +116,9 @@ def ppo(spec: dict[str, Any], folder: str) -> None:
     arguments = PPOConfig(
         output_dir=folder,
         total_episodes=1000 * episodes,
-        per_device_train_batch_size=episodes // 2,
-        gradient_accumulation_steps=2,
+        # All episodes on one device and no accumulation: else its two minibatches would make one update.
+        per_device_train_batch_size=episodes,
+        gradient_accumulation_steps=1,
         num_mini_batches=2,
         num_ppo_epochs=1,
         local_rollout_forward_batch_size=episodes,
