@@ -57,7 +57,6 @@ POINTS = {
 }
 
 NOT_APPLICABLE = {
-    "29, the base under an adapter": "every weight is trained, so the reference is a second model",
     "42, generators of numpy and random": "nothing draws from them",
     "45, win rate": "people give it, by ranking: the website compares policies, a stage cannot",
 }

@@ -57,6 +57,7 @@ def test_what_is_saved_is_a_whole_model_that_answers_the_same(tiny_gpt2: Path, t
     assert merged_state(policy).keys() == load_policy(tiny_gpt2).state_dict().keys()
 
 
+@pytest.mark.checklist(29)
 def test_only_adapters_learn_and_the_policy_is_its_own_reference(
     untied_policy: Path, tiny_reward_model: Path, tmp_path: Path
 ) -> None:
