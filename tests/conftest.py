@@ -1,6 +1,7 @@
 """Fixtures: the people and the campaign, for every test that asks for them by name."""
 
 import pytest
+from django.utils import translation
 from hypothesis import settings
 
 from annotate.models import Campaign, Role, User
@@ -9,6 +10,12 @@ from tests.people import make_campaign, person
 # A slow example says something of the machine, not of the code.
 settings.register_profile("podium", deadline=None)
 settings.load_profile("podium")
+
+
+@pytest.fixture(autouse=True)
+def default_language() -> None:
+    """Speak the default language again: a page asked for in another leaves that one with the thread."""
+    translation.deactivate()
 
 
 @pytest.fixture
