@@ -214,6 +214,8 @@ class CandidateShape(serializers.Serializer[Any]):
 
 
 class CampaignScreening(Endpoint):
+    pagination_class = None
+
     @extend_schema(responses=CandidateShape(many=True))
     def get(self, request: ApiRequest, pk: int) -> Response:
         """Read how a screening's candidates did. Researchers and admins."""

@@ -13,7 +13,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status
 from rest_framework.exceptions import NotAuthenticated, NotFound, PermissionDenied
 from rest_framework.generics import GenericAPIView
-from rest_framework.pagination import Cursor, CursorPagination
+from rest_framework.pagination import BasePagination, Cursor, CursorPagination
 from rest_framework.parsers import BaseParser, JSONParser
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.renderers import JSONRenderer
@@ -75,7 +75,7 @@ class Endpoint(GenericAPIView[Any]):
     throttle_classes = (RequestsAMinute,)
     parser_classes: tuple[type[BaseParser], ...] = (JSONParser,)
     renderer_classes = (JSONRenderer,)
-    pagination_class = Pages
+    pagination_class: type[BasePagination] | None = Pages
 
     def listed(self, rows: QuerySet[M], shape: type[BaseSerializer[M]]) -> Response:
         """Answer one page of these rows."""

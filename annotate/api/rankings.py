@@ -132,6 +132,8 @@ class WaitingShape(serializers.Serializer[Any]):
 
 
 class CampaignReviews(Endpoint):
+    pagination_class = None
+
     @extend_schema(responses=WaitingShape(many=True))
     def get(self, request: ApiRequest, pk: int) -> Response:
         """List the first prompts that wait for a second look. Researchers and admins."""
