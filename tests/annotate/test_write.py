@@ -46,6 +46,7 @@ def test_researchers_list_use_cases_that_fit(campaign: Campaign, rosa: User) -> 
     client, url = client_of(rosa), f"/campaigns/{campaign.pk}/settings"
     settings = {"name": "Helpful answers", "k": 4, "labelers_per_prompt": 1, "lease_minutes": 60}
     settings |= {"max_completion_tokens": 64, "temperature": 1.0, "is_open": "on", "longest_prompt": 8000}
+    settings |= {"gold_percent": 0, "repeat_percent": 0, "repeat_after_items": 20, "repeat_after_days": 0}
     refused = client.post(url, {**settings, "use_cases": "x" * 201})
     assert refused.status_code == 422
     assert "at most 200 characters" in refused.content.decode()

@@ -23,7 +23,7 @@ pytestmark = [
 ]
 
 LONG = list(range(500, 700))  # longer than a block of vLLM's prefix cache, which is 128 tokens
-TEXTS = [LONG, *(LONG[shift : 3 * shift] for shift in range(5, 60, 5))]
+TEXTS = [LONG, *(LONG[shift : 3 * shift] for shift in range(10, 60, 15))]
 
 
 @pytest.fixture(scope="module")
