@@ -13,7 +13,7 @@ ANSWERS: dict[str, type[Ranking] | type[Demonstration]] = {
     "demonstration": Demonstration,
 }
 # Only what this import adds has a larger key, a name in a file, and this campaign, which it has locked.
-# The sum keeps the planner, which believes that a new campaign is empty, from reading all of it for each prompt.
+# The sum keeps the planner, which believes a new campaign to be empty, from reading it all for each prompt.
 _COUNT = """
 UPDATE annotate_prompt AS prompt SET {noun}s_held = {noun}s_held + added.count
 FROM (SELECT prompt_id, count(*) FROM annotate_{noun} WHERE id > %s AND source_id <> ''
