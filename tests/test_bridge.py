@@ -30,7 +30,7 @@ from annotate.models import (
 from tests.bridge import TINY, ask, campaign_with, rank
 from tests.people import make_campaign
 from tests.trainer.conftest import make_policy
-from tests.workers import children_of, environment, is_alive, wait_until, working
+from tests.workers import children_of, environment, is_alive, wait_until, wait_until_idle, working
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
 
@@ -38,6 +38,12 @@ pytestmark = [pytest.mark.django_db(transaction=True)]
 @pytest.fixture(scope="session")
 def policy_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_policy(tmp_path_factory.mktemp("bridge") / "policy")
+
+
+@pytest.fixture(autouse=True)
+def idle_workers(transactional_db: None) -> Iterator[None]:
+    yield
+    wait_until_idle()
 
 
 @pytest.fixture

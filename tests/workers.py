@@ -58,6 +58,24 @@ def wait_until(is_true: Callable[[], bool], seconds: float = 180) -> None:
         time.sleep(0.05)
 
 
+# Connections of others that do something, or are in the middle of it.
+_BUSY = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'
+"""
+
+
+def wait_until_idle(seconds: float = 30) -> None:
+    """Wait until no worker is at the database: emptying its tables meanwhile could be a deadlock."""
+    deadline, quiet = time.monotonic() + seconds, 0
+    while quiet < 5:
+        assert time.monotonic() < deadline, f"the workers were not done within {seconds} s"
+        with connection.cursor() as cursor:
+            cursor.execute(_BUSY)
+            quiet = quiet + 1 if cursor.fetchone() == (0,) else 0
+        time.sleep(0.05)
+
+
 def children_of(pid: int) -> list[int]:
     """Return the processes that a process started itself, those that have ended left out."""
     stats = [path.read_text() for path in Path("/proc").glob("[0-9]*/stat")]
