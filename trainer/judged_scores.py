@@ -44,20 +44,8 @@ def shares_prompt(model: RewardModel, judged: Sequence[JudgedPrompt], choice: st
 
 @torch.no_grad()
 def _shares_rightly(model: RewardModel, judged: Sequence[JudgedPrompt], pad_id: int) -> bool:
-    """Have the backbone share prompts, and keep it so if that gives the longest prompt the plain scores.
-
-    An attention that looks back only so far would show there.
-    """
+    """Have the backbone share prompts, and keep it so if that gives the longest prompt the plain scores."""
     longest = max(judged, key=lambda one: len(one.prompt))
     short = replace(longest, completions=longest.completions[:2])
     expected = plain_scores(model, [short], pad_id)[0]
-    before = model.backbone.config._attn_implementation
-    try:
-        model.backbone.set_attn_implementation(tree_attention.NAME)
-        shared = shared_scores(model, [short])[0]
-    except (TypeError, ValueError, NotImplementedError):
-        shared = expected + torch.inf  # its code knows nothing of exchanged attention
-    if torch.allclose(expected, shared, atol=1e-3, rtol=1e-3):
-        return True
-    model.backbone.set_attn_implementation(before)
-    return False
+    return tree_attention.put_in(model.backbone, lambda: shared_scores(model, [short])[0], expected)

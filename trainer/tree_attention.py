@@ -6,12 +6,13 @@ without prefix, its K completions are K segments with it, so that the prompt is 
 is the sum over them. Positions go on from the prefix, as they would without sharing.
 """
 
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from transformers import AttentionInterface
+from transformers import AttentionInterface, PreTrainedModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 NAME = "podium_tree"
@@ -86,6 +87,23 @@ def _attention(
 
 
 AttentionInterface.register(NAME, _attention)
+
+
+def put_in(backbone: PreTrainedModel, compute: Callable[[], Tensor], expected: Tensor) -> bool:
+    """Exchange a backbone's attention for this one, and keep it so if what it computes stays as expected.
+
+    An attention that looks back only so far would show in a long enough text.
+    """
+    before = backbone.config._attn_implementation
+    try:
+        backbone.set_attn_implementation(NAME)
+        if torch.allclose(expected, compute(), atol=1e-3, rtol=1e-3):
+            # What knows nothing of exchanged attention keeps its own.
+            return bool(backbone.config._attn_implementation == NAME)
+    except (TypeError, ValueError, NotImplementedError) as error:
+        logging.info("this architecture does not let its attention be exchanged: %s", error)
+    backbone.set_attn_implementation(before)
+    return False
 
 
 class TreeAttention(torch.autograd.Function):
