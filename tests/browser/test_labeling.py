@@ -107,8 +107,9 @@ def test_a_draft_survives_leaving_the_page(page: Page, campaign: Campaign, lena:
 def test_what_is_typed_without_a_connection_comes_back(page: Page, campaign: Campaign, lena: User) -> None:
     sampled_prompt(campaign)
     sign_in(page, lena)
-    page.get_by_role("button", name="Rank", exact=True).click()
+    # Before the page that it is for: Chromium may leave out a page that is just being loaded.
     page.route("**/draft", lambda route: route.fulfill(status=422, body="The line is cut."))
+    page.get_by_role("button", name="Rank", exact=True).click()
     page.get_by_label("Notes on the whole").fill("Typed in a tunnel")
     expect(page.get_by_text("The line is cut.")).to_be_visible()
     page.unroute("**/draft")
