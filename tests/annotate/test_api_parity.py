@@ -1,0 +1,106 @@
+"""The API does what the pages do: every page that writes beside the endpoint of the same action.
+
+A page that takes a POST and stands in neither list fails, and so does an endpoint that is not there.
+"""
+
+from django.urls import get_resolver
+
+from tests.annotate.test_doors import shortened, who_by
+
+# The page's URL name, and the method and address of the API that does the same; # is an id.
+SAME = {
+    "rank": "POST campaigns/#/rankings/next",
+    "draft-ranking": "PUT rankings/#/draft",
+    "submit-ranking": "POST rankings/#/submit",
+    "skip-ranking": "POST rankings/#/skip",
+    "undo-ranking": "POST rankings/#/undo",
+    "write-prompt": "POST campaigns/#/prompts",
+    "demonstrate": "POST campaigns/#/demonstrations/next",
+    "draft-demonstration": "PUT demonstrations/#/draft",
+    "submit-demonstration": "POST demonstrations/#/submit",
+    "skip-demonstration": "POST demonstrations/#/skip",
+    "undo-demonstration": "POST demonstrations/#/undo",
+    "campaign-create": "POST campaigns",
+    "campaign-settings": "PATCH campaigns/#",
+    "campaign-instructions": "POST campaigns/#/instructions",
+    "campaign-members": "PUT campaigns/#/members",
+    "run-start": "POST campaigns/#/runs",
+    "run-cancel": "POST runs/#/cancel",
+    "run-retry": "POST runs/#/retry",
+    "campaign-policies": "PUT campaigns/#/policies",
+    "checkpoint-promote": "POST campaigns/#/promotions",
+    "retraining": "PATCH campaigns/#",
+    "review-next": "POST campaigns/#/reviews/next",
+    "import": "POST campaigns/#/imports",
+    "snapshot-take": "POST campaigns/#/snapshots",
+    "transfer-cancel": "POST transfers/#/cancel",
+    "transfer-retry": "POST transfers/#/retry",
+    "person-invite": "POST people",
+    "person-role": "PATCH people/#",
+    "person-work": "PATCH people/#",
+    "person-deactivate": "PATCH people/#",
+    "person-reactivate": "PATCH people/#",
+    "person-password": "POST people/#/password",
+}
+# What a program has no use for, and why.
+NO_USE = {
+    "sign-in": "A token signs a program in.",
+    "sign-out": "A token ends by being revoked; a program holds no session.",
+    "theme": "Colours are a page's.",
+    "language": "Which language pages are in; a program's answers follow its own Accept-Language.",
+    "account": "Whoever found a token could shut its owner out.",
+    "own-tokens": "Whoever found a token could make others, which would outlive its end.",
+    "ranking-ahead": "A page fetches the next item while its labeler works; a program waits for nobody.",
+    "demonstration-ahead": "The same.",
+    "preview-few-shot": "It shows what is typed so far and writes nothing.",
+}
+# What is to come; empty in the end.
+MISSING = {
+    "retry-sampling",
+    "prompts-retry",
+    "rank-prompt",
+    "write-few-shot",
+    "open-dialogue",
+    "suggest-turn",
+    "draft-turn",
+    "add-turn",
+    "change-turn",
+    "take-back-turn",
+    "ask-again",
+    "finish-dialogue",
+    "drop-dialogue",
+    "suggest-completion",
+    "intake-reverse",
+    "intake-uphold",
+    "retrain-now",
+    "figures-anew",
+    "screening-grade",
+    "screening-decide",
+    "self-assessment",
+    "ranking-gold",
+    "gold-remove",
+    "campaign-webhooks",
+    "webhook-remove",
+    "redeliver",
+    "own-languages",
+    "token-revoke",
+}
+
+
+def pages_that_write() -> set[str]:
+    patterns = [each for each in get_resolver().url_patterns if hasattr(each, "name")]
+    return {str(each.name) for each in patterns if who_by(f"/{shortened(str(each.pattern))}", "POST")}
+
+
+def test_every_page_that_writes_has_its_endpoint_or_a_reason() -> None:
+    assert pages_that_write() == SAME.keys() | NO_USE.keys() | MISSING
+
+
+def test_no_page_stands_in_two_lists() -> None:
+    assert len(SAME) + len(NO_USE) + len(MISSING) == len(SAME.keys() | NO_USE.keys() | MISSING)
+
+
+def test_the_endpoints_are_there() -> None:
+    for page, endpoint in SAME.items():
+        method, address = endpoint.split()
+        assert who_by(f"/api/{address}", method), f"{page}: {endpoint}"
