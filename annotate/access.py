@@ -2,25 +2,27 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Concatenate, Generic, NamedTuple, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec
 
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django_htmx.middleware import HtmxDetails
 
-from annotate import sql
 from annotate.models import (
-    LETTERS,
     ApiToken,
     Campaign,
     Checkpoint,
+    ClaimState,
+    Completion,
     Delivery,
     Demonstration,
     Dialogue,
     DialogueQuerySet,
     GoldItem,
+    GoldItemQuerySet,
     IntakeDecision,
+    KeptFigures,
     Notice,
     Prompt,
     Ranking,
@@ -35,7 +37,6 @@ from annotate.models import (
 )
 
 P = ParamSpec("P")
-C = TypeVar("C", Ranking, Demonstration)
 
 
 class SignedInRequest(HttpRequest):
@@ -45,46 +46,6 @@ class SignedInRequest(HttpRequest):
     htmx: HtmxDetails
 
 
-class LookedAt(NamedTuple, Generic[C]):
-    """A claim on somebody's screen, and whether they may still claim more where it is from."""
-
-    claim: C
-    may_go_on: bool
-
-
-# In the model's own order, which from_db asks for.
-CAMPAIGN = (
-    "id",
-    "name",
-    "labelers_per_prompt",
-    "is_open",
-    "category_qualifications",
-    "flags_left_out",
-    "own_flags",
-    "prompt_flags_left_out",
-    "lease_minutes",
-    "gold_percent",
-    "repeat_percent",
-    "repeat_after_items",
-    "repeat_after_days",
-)
-# On the way to every item, and as a query to be built it would be a tenth of its cost.
-LOOKED_AT = """
-SELECT claim.id, claim.prompt_id, claim.state, claim.lease_until,
-    campaign.id, campaign.name, labelers_per_prompt, is_open, category_qualifications,
-    flags_left_out, own_flags, prompt_flags_left_out, lease_minutes,
-    gold_percent, repeat_percent, repeat_after_items, repeat_after_days,
-    is_open AND (qualification = '' OR qualification = ANY (%(qualifications)s::text[]))
-        AND EXISTS (SELECT FROM {labelers} WHERE campaign_id = campaign.id AND user_id = %(user)s)
-FROM {claims} AS claim
-JOIN annotate_prompt AS prompt ON prompt.id = claim.prompt_id
-JOIN annotate_campaign AS campaign ON campaign.id = prompt.campaign_id
-WHERE claim.id = %(claim)s AND claim.labeler_id = %(user)s
-"""
-ANSWERED = """
-SELECT *, (SELECT count(*) FROM annotate_rankedcompletion WHERE ranking_id = ranking.id) AS k
-FROM annotate_ranking AS ranking WHERE id = %s AND labeler_id = %s
-"""
 View = Callable[Concatenate[SignedInRequest, P], HttpResponseBase]
 
 
@@ -138,8 +99,20 @@ def notice(user: User, prompt_pk: int) -> Notice:
     return get_object_or_404(rows, prompt=prompt_pk)
 
 
+def completions(user: User) -> QuerySet[Completion]:
+    """Return the completions of the prompts that this person may see."""
+    return Completion.objects.all() if user.is_researcher else Completion.objects.filter(prompt__author=user)
+
+
+def intake_decisions(user: User) -> QuerySet[IntakeDecision]:
+    """Return what intake decided, to researchers."""
+    rows = IntakeDecision.objects.all() if user.is_researcher else IntakeDecision.objects.none()
+    return rows.select_related("prompt", "reversed_by")
+
+
 def intake_decision(user: User, pk: int) -> IntakeDecision:
-    rows = IntakeDecision.objects.all() if user.is_admin else IntakeDecision.objects.none()
+    """Return a decision to reverse or uphold, which admins do."""
+    rows = intake_decisions(user) if user.is_admin else IntakeDecision.objects.none()
     return get_object_or_404(rows, pk=pk)
 
 
@@ -149,24 +122,23 @@ def ranking(user: User, pk: int) -> Ranking:
     return get_object_or_404(own, pk=pk)
 
 
-def judged_ranking(user: User, pk: int) -> Ranking:
-    """Return anyone's ranking, to researchers."""
+def judged_rankings(user: User) -> QuerySet[Ranking]:
+    """Return everyone's rankings, to researchers."""
     rows = Ranking.objects.all() if user.is_researcher else Ranking.objects.none()
-    return get_object_or_404(rows, pk=pk)
+    return rows.select_related("labeler")
+
+
+def judged_ranking(user: User, pk: int) -> Ranking:
+    return get_object_or_404(judged_rankings(user), pk=pk)
+
+
+def gold_items(user: User) -> GoldItemQuerySet:
+    rows = GoldItem.objects.all() if user.is_researcher else GoldItem.objects.none()
+    return rows.select_related("prompt", "marked_by")
 
 
 def gold_item(user: User, pk: int) -> GoldItem:
-    rows = GoldItem.objects.all() if user.is_researcher else GoldItem.objects.none()
-    return get_object_or_404(rows.select_related("prompt"), pk=pk)
-
-
-def answered_ranking(user: User, pk: int) -> Ranking:
-    """Return the same to whoever sends its answer, all day long: the row, with how many outputs it has."""
-    (found,) = sql.run(ANSWERED, [pk, user.pk])
-    for ranking, row in zip(sql.instances(Ranking, found), found.rows, strict=True):
-        ranking.letters = LETTERS[: row[found.names.index("k")]]
-        return ranking
-    raise Http404
+    return get_object_or_404(gold_items(user), pk=pk)
 
 
 def demonstration(user: User, pk: int) -> Demonstration:
@@ -174,17 +146,10 @@ def demonstration(user: User, pk: int) -> Demonstration:
     return get_object_or_404(own, pk=pk)
 
 
-def looked_at(kind: type[C], user: User, pk: int) -> LookedAt[C]:
-    """Return a claim of this person's own, with what claiming the next one asks of its campaign."""
-    names = {"claims": kind._meta.db_table, "labelers": Campaign.labelers.through._meta.db_table}
-    values = {"claim": pk, "user": user.pk, "qualifications": user.qualifications}
-    row = sql.one(LOOKED_AT.format(**names), values)
-    if row is None:
-        raise Http404
-    claim = kind.from_db(None, ("id", "prompt_id", "state", "lease_until"), row[:4])
-    claim.prompt = Prompt.from_db(None, ("id", "campaign_id"), (row[1], row[4]))
-    claim.prompt.campaign = Campaign.from_db(None, CAMPAIGN, row[4:-1])
-    return LookedAt(claim, row[-1])
+def written_demonstrations(user: User) -> QuerySet[Demonstration]:
+    """Return everyone's submitted demonstrations, to researchers."""
+    rows = Demonstration.objects.all() if user.is_researcher else Demonstration.objects.none()
+    return rows.filter(state=ClaimState.SUBMITTED).select_related("labeler")
 
 
 def suggestion(user: User, pk: int) -> Suggestion:
@@ -222,6 +187,13 @@ def checkpoints(user: User) -> QuerySet[Checkpoint]:
 
 def checkpoint(user: User, pk: int) -> Checkpoint:
     return get_object_or_404(checkpoints(user).select_related("campaign", "parent"), pk=pk)
+
+
+def kept_figures(user: User, campaign: Campaign, subject: str) -> KeptFigures:
+    """Return how far a subject's figures are; a row that is not stored where none has been begun."""
+    rows = KeptFigures.objects.all() if user.is_researcher else KeptFigures.objects.none()
+    found = rows.filter(campaign=campaign, subject=subject).first()
+    return found or KeptFigures(campaign=campaign, subject=subject)
 
 
 def retrainings(user: User, campaign: Campaign) -> QuerySet[Retraining]:

@@ -76,6 +76,11 @@ def _waiting(campaign: Campaign, reviewer: int, among: list[int] | None, most: i
     return [Waiting(*row) for row in found.rows]
 
 
+def has_reviews(campaign: Campaign) -> bool:
+    submitted = Ranking.objects.filter(state=ClaimState.SUBMITTED, is_review=True)
+    return submitted.filter(prompt__campaign=campaign).exists()
+
+
 def reviewed(review: Ranking) -> list[Said]:
     """Return what a review reviews, as the labelers submitted it."""
     order = {row.completion_id: row.place for row in review.ranked_completions.all()}

@@ -15,9 +15,9 @@ from annotate.actions.snapshot_files import file_of
 from annotate.actions.snapshots import take_snapshot
 from annotate.api.auth import ApiRequest
 from annotate.api.endpoints import Endpoint, once, sent
-from annotate.api.shapes import username
+from annotate.api.shapes import IdField, username
 from annotate.kept import AGREEMENT, shown
-from annotate.models import Campaign, Scope, Snapshot, Split
+from annotate.models import Scope, Snapshot, Split
 from annotate.screening_report import candidates
 from annotate.snapshot_query import SnapshotQuery
 
@@ -52,8 +52,8 @@ class SnapshotShape(serializers.ModelSerializer[Snapshot]):
 class SnapshotQueryShape(serializers.Serializer[Any]):
     """What goes in; what is left out restricts nothing."""
 
-    campaigns = serializers.PrimaryKeyRelatedField(
-        queryset=Campaign.objects.all(), many=True, required=False, help_text="Others besides this one."
+    campaigns = IdField(
+        rows=access.campaigns, many=True, required=False, help_text="Others besides this one."
     )
     since = serializers.DateField(
         required=False, allow_null=True, help_text="When answers were submitted, and prompts came in."

@@ -11,7 +11,7 @@ from annotate.api.auth import ApiRequest
 from annotate.api.claims import AnswerShape, ClaimShape, SkipShape
 from annotate.api.endpoints import NOTHING, Endpoint, once, sent
 from annotate.api.shapes import username
-from annotate.models import ClaimState, Demonstration, Scope
+from annotate.models import Demonstration, Scope
 
 
 class DemonstrationShape(ClaimShape):
@@ -100,5 +100,5 @@ class CampaignDemonstrations(Endpoint):
         """List a campaign's submitted demonstrations. Researchers and admins."""
         access.only_researchers(request.user)
         campaign = access.campaign(request.user, pk)
-        rows = Demonstration.objects.filter(prompt__campaign=campaign, state=ClaimState.SUBMITTED)
-        return self.listed(rows.select_related("labeler"), WrittenDemonstrationShape)
+        rows = access.written_demonstrations(request.user).filter(prompt__campaign=campaign)
+        return self.listed(rows, WrittenDemonstrationShape)

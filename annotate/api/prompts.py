@@ -179,7 +179,7 @@ class PromptCompletions(Endpoint):
     @extend_schema(responses=CompletionShape(many=True))
     def get(self, request: ApiRequest, pk: int) -> Response:
         """List what was answered to a prompt that one may see, without saying by which policy."""
-        rows = Completion.objects.filter(prompt=access.prompt(request.user, pk))
+        rows = access.completions(request.user).filter(prompt=access.prompt(request.user, pk))
         return self.listed(rows, CompletionShape)
 
 
@@ -188,7 +188,7 @@ class CampaignCompletions(Endpoint):
     def get(self, request: ApiRequest, pk: int) -> Response:
         """List a campaign's completions with the policies that wrote them. Researchers and admins."""
         access.only_researchers(request.user)
-        rows = Completion.objects.filter(prompt__campaign=access.campaign(request.user, pk))
+        rows = access.completions(request.user).filter(prompt__campaign=access.campaign(request.user, pk))
         return self.listed(rows.select_related("policy"), SampledCompletionShape)
 
 

@@ -7,7 +7,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from annotate import access
+from annotate import access, desk_access
 from annotate.actions import answers, rankings, reviews
 from annotate.actions.rankings import LONGEST_NOTES, Answer, Judgement
 from annotate.api.auth import ApiRequest
@@ -177,7 +177,7 @@ class RankingDraft(Endpoint):
     @extend_schema(request=RankingAnswerShape, responses=RankingShape)
     def put(self, request: ApiRequest, pk: int) -> Response:
         """Keep an unfinished answer and renew the claim."""
-        ranking = access.answered_ranking(request.user, pk)
+        ranking = desk_access.answered_ranking(request.user, pk)
         rankings.save_draft(ranking, answer_in(sent(RankingAnswerShape, request)))
         return Response(RankingShape(access.ranking(request.user, pk)).data)
 
@@ -190,7 +190,7 @@ class SubmitRanking(Endpoint):
     def post(self, request: ApiRequest, pk: int) -> Response:
         """Make an answer count: every output rated and ranked. The same again changes nothing."""
         rankings.submit(
-            access.answered_ranking(request.user, pk), answer_in(sent(RankingAnswerShape, request))
+            desk_access.answered_ranking(request.user, pk), answer_in(sent(RankingAnswerShape, request))
         )
         return Response(RankingShape(access.ranking(request.user, pk)).data)
 
@@ -222,11 +222,10 @@ class CampaignRankings(Endpoint):
     def get(self, request: ApiRequest, pk: int) -> Response:
         """List a campaign's submitted rankings, hidden checks left out. Researchers and admins."""
         access.only_researchers(request.user)
-        campaign = access.campaign(request.user, pk)
-        rows = Ranking.objects.filter(prompt__campaign=campaign, state=ClaimState.SUBMITTED)
-        rows = rows.filter(purpose=Purpose.DATA)
+        rows = access.judged_rankings(request.user).filter(prompt__campaign=access.campaign(request.user, pk))
+        rows = rows.filter(state=ClaimState.SUBMITTED, purpose=Purpose.DATA)
         judged = Prefetch("ranked_completions", RankedCompletion.objects.order_by("place"))
-        return self.listed(rows.select_related("labeler").prefetch_related(judged), JudgedRankingShape)
+        return self.listed(rows.prefetch_related(judged), JudgedRankingShape)
 
 
 def answer_in(given: dict[str, Any]) -> Answer:

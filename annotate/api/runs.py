@@ -11,7 +11,7 @@ from annotate.actions import runs
 from annotate.actions.checkpoints import promote, set_policy_shares
 from annotate.api.auth import ApiRequest
 from annotate.api.endpoints import Endpoint, Pages, once, sent
-from annotate.api.shapes import username
+from annotate.api.shapes import IdField, username
 from annotate.models import Checkpoint, PolicyShare, Promotion, Run, RunMetric, Scope, Stage
 
 
@@ -52,11 +52,11 @@ class NewRunShape(serializers.Serializer[Any]):
     config = serializers.DictField(
         required=False, default=dict, help_text="What is to be other than the preset says."
     )
-    policy = serializers.PrimaryKeyRelatedField(
-        queryset=Checkpoint.objects.all(), required=False, help_text="By default the campaign's current one."
+    policy = IdField(
+        rows=access.checkpoints, required=False, help_text="By default the campaign's current one."
     )
-    reward_model = serializers.PrimaryKeyRelatedField(
-        queryset=Checkpoint.objects.all(), required=False, help_text="By default the campaign's newest one."
+    reward_model = IdField(
+        rows=access.checkpoints, required=False, help_text="By default the campaign's newest one."
     )
     pretraining = serializers.CharField(max_length=200, required=False, default="", allow_blank=True)
 

@@ -1,7 +1,9 @@
 """Shapes that several endpoints share."""
 
+from collections.abc import Callable
 from typing import Any
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from rest_framework import serializers
 
@@ -20,6 +22,17 @@ class MessagesField(serializers.ListSerializer[Any]):
         if not attrs or attrs[-1]["role"] != "user":
             raise serializers.ValidationError(_("The last message must be the user's."))
         return attrs
+
+
+class IdField(serializers.PrimaryKeyRelatedField[Any]):
+    """The id of a row that the token's owner may see."""
+
+    def __init__(self, *, rows: Callable[[User], QuerySet[Any]], **options: Any) -> None:
+        self.rows = rows
+        super().__init__(pk_field=serializers.IntegerField(), **options)
+
+    def get_queryset(self) -> QuerySet[Any]:
+        return self.rows(self.context["request"].user)
 
 
 def username() -> serializers.SlugRelatedField[User]:

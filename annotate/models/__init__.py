@@ -20,7 +20,7 @@ from annotate.models.dialogues import (
     DialogueState,
     DialogueTurn,
 )
-from annotate.models.gold import GoldItem
+from annotate.models.gold import GoldItem, GoldItemQuerySet
 from annotate.models.intake import IntakeDecision, Rule
 from annotate.models.kept_figures import KeptFigures
 from annotate.models.notices import Notice
@@ -67,6 +67,7 @@ __all__ = [
     "Flag",
     "Grade",
     "GoldItem",
+    "GoldItemQuerySet",
     "Instructions",
     "KeptAnswer",
     "KeptFigures",

@@ -12,7 +12,7 @@ from annotate.access import SignedInRequest, for_researchers
 from annotate.actions import campaigns, sampling
 from annotate.admin_forms import CampaignForm, InstructionsForm, MembersForm
 from annotate.kept import PROGRESS, shown
-from annotate.models import EngineStatus, Prompt, Sampling, SkipKind, current_policy
+from annotate.models import EngineStatus, Sampling, SkipKind, current_policy
 from annotate.paging import page_of
 from annotate.progress import ACCURACY, Glance, history
 from annotate.suggested import taken
@@ -137,7 +137,7 @@ def members(request: SignedInRequest, pk: int) -> HttpResponse:
 @for_researchers
 def prompts(request: SignedInRequest, pk: int) -> HttpResponse:
     campaign = access.campaign(request.user, pk)
-    rows = Prompt.objects.filter(campaign=campaign).select_related("author")
+    rows = access.prompts(request.user).filter(campaign=campaign).select_related("author")
     wanted = request.GET.get("sampling", "")
     if wanted in Sampling.values:
         rows = rows.filter(sampling=wanted)

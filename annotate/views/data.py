@@ -15,8 +15,9 @@ from annotate.admin_forms import ImportForm, SnapshotForm
 from annotate.data_card import card
 from annotate.errors import Invalid
 from annotate.kept import PROGRESS, shown
-from annotate.models import Campaign, ClaimState, Ranking
+from annotate.models import Campaign
 from annotate.progress import Progress
+from annotate.reviewed import has_reviews
 
 SHOWN_TRANSFERS = 10
 
@@ -115,14 +116,12 @@ def context_of(
     campaign: Campaign, *, form: ImportForm | None = None, query: SnapshotForm | None = None
 ) -> dict[str, object]:
     so_far = shown(campaign, PROGRESS)
-    done = {"is_review": True, "state": ClaimState.SUBMITTED}
-    reviews = Ranking.objects.filter(prompt__campaign=campaign, **done)
     return {
         "form": form or ImportForm(),
         "kinds": kinds_of(so_far.figures.progress if so_far.figures else None),
         "forms": tables.FORMATS,
         "query": query or SnapshotForm(campaign),
-        "is_reviewed": reviews.exists(),
+        "is_reviewed": has_reviews(campaign),
         "campaign": campaign,
         "kept": so_far.kept,
         "transfers": campaign.transfers.defer("problems").select_related("created_by")[:SHOWN_TRANSFERS],

@@ -7,7 +7,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
-from annotate import access, asked
+from annotate import access, asked, desk_access
 from annotate.access import SignedInRequest
 from annotate.actions import demonstrations, suggestions
 from annotate.errors import Refused
@@ -60,7 +60,7 @@ def skip(request: SignedInRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def ahead(request: SignedInRequest, pk: int) -> HttpResponse:
-    return desk.ahead(request, WORK, access.looked_at(Demonstration, request.user, pk))
+    return desk.ahead(request, WORK, desk_access.looked_at(Demonstration, request.user, pk))
 
 
 def written(request: SignedInRequest, demonstration: Demonstration) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from annotate import access
 from annotate.access import SignedInRequest, for_researchers
 from annotate.actions.kept_figures import ask_anew
 from annotate.kept import SUBJECTS
-from annotate.models import KeptFigures
 
 PAGES = {
     "progress": "campaign",
@@ -26,8 +25,7 @@ def figures(request: SignedInRequest, pk: int, subject: str) -> HttpResponse:
     campaign = access.campaign(request.user, pk)
     if subject not in SUBJECTS:
         raise Http404
-    rows = KeptFigures.objects.filter(campaign=campaign, subject=subject)
-    kept = rows.first() or KeptFigures(campaign=campaign, subject=subject)
+    kept = access.kept_figures(request.user, campaign, subject)
     response = render(request, "figures/_as_of.html", {"kept": kept})
     if not kept.is_under_way:
         response["HX-Refresh"] = "true"

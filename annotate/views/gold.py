@@ -2,7 +2,6 @@
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import Count, Q
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -11,7 +10,6 @@ from django.views.decorators.http import require_GET, require_POST
 from annotate import access
 from annotate.access import SignedInRequest, for_researchers
 from annotate.actions import gold
-from annotate.models import ClaimState, GoldItem, Purpose
 
 ITEMS_A_PAGE = 50
 
@@ -20,14 +18,8 @@ ITEMS_A_PAGE = 50
 @for_researchers
 def gold_list(request: SignedInRequest, pk: int) -> HttpResponse:
     campaign = access.campaign(request.user, pk)
-    checks = Q(prompt__rankings__purpose=Purpose.GOLD, prompt__rankings__state=ClaimState.SUBMITTED)
-    items = (
-        GoldItem.objects.filter(prompt__campaign=campaign)
-        .select_related("prompt", "marked_by")
-        .order_by("-pk")
-    )
-    items = items.annotate(answers=Count("prompt__rankings", filter=checks))
-    page = Paginator(items, ITEMS_A_PAGE).get_page(request.GET.get("page"))
+    items = access.gold_items(request.user).filter(prompt__campaign=campaign)
+    page = Paginator(items.with_answers(), ITEMS_A_PAGE).get_page(request.GET.get("page"))
     return render(request, "gold/gold.html", {"campaign": campaign, "page": page})
 
 

@@ -21,7 +21,7 @@ DECISIONS_A_PAGE = 50
 @for_researchers
 def intake_page(request: SignedInRequest, pk: int) -> HttpResponse:
     campaign = access.campaign(request.user, pk)
-    decisions = campaign.intake_decisions.select_related("prompt", "reversed_by")
+    decisions = access.intake_decisions(request.user).filter(campaign=campaign)
     wanted = request.GET.get("rule", "")
     if wanted in Rule.values:
         decisions = decisions.filter(rule=wanted)

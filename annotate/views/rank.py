@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
-from annotate import access, asked
+from annotate import access, asked, desk_access
 from annotate.access import SignedInRequest
 from annotate.actions import rankings
 from annotate.actions.rankings import BEST_RATING, Answer, Judgement
@@ -54,14 +54,14 @@ def ranking(request: SignedInRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def draft(request: SignedInRequest, pk: int) -> HttpResponse:
-    ranking = access.answered_ranking(request.user, pk)
+    ranking = desk_access.answered_ranking(request.user, pk)
     known = request.POST.get("drafted")
     return desk.draft_kept(rankings.save_draft(ranking, ranking_answer(request.POST), known))
 
 
 @require_POST
 def submit(request: SignedInRequest, pk: int) -> HttpResponse:
-    ranking = access.answered_ranking(request.user, pk)
+    ranking = desk_access.answered_ranking(request.user, pk)
     answer = ranking_answer(request.POST)
     try:
         rankings.submit(ranking, answer)
@@ -84,7 +84,7 @@ def skip(request: SignedInRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def ahead(request: SignedInRequest, pk: int) -> HttpResponse:
-    return desk.ahead(request, WORK, access.looked_at(Ranking, request.user, pk))
+    return desk.ahead(request, WORK, desk_access.looked_at(Ranking, request.user, pk))
 
 
 def page(

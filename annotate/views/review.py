@@ -10,7 +10,7 @@ from annotate import access
 from annotate.access import SignedInRequest, for_researchers
 from annotate.actions import reviews
 from annotate.kept import REVIEW, shown
-from annotate.models import ClaimState, Ranking
+from annotate.models import ClaimState
 from annotate.reviewed import MOST_WAITING, waiting
 
 LATEST = 20
@@ -20,9 +20,8 @@ LATEST = 20
 @for_researchers
 def review_page(request: SignedInRequest, pk: int) -> HttpResponse:
     campaign = access.campaign(request.user, pk)
-    rows = Ranking.objects.filter(prompt__campaign=campaign, is_review=True).select_related(
-        "prompt", "labeler"
-    )
+    reviews = access.judged_rankings(request.user).filter(prompt__campaign=campaign, is_review=True)
+    rows = reviews.select_related("prompt")
     known = shown(campaign, REVIEW)
     found = waiting(campaign, request.user, known.figures or [])
     context = {
