@@ -1,6 +1,5 @@
-"""Data out: snapshots, exports, and how far a campaign's labelers agree."""
+"""Data out: snapshots and exports."""
 
-import dataclasses
 from typing import Any
 
 from django.http import Http404, HttpResponseBase, StreamingHttpResponse
@@ -16,9 +15,7 @@ from annotate.actions.snapshots import take_snapshot
 from annotate.api.auth import ApiRequest
 from annotate.api.endpoints import Endpoint, once, sent
 from annotate.api.shapes import IdField, username
-from annotate.kept import AGREEMENT, shown
 from annotate.models import Scope, Snapshot, Split
-from annotate.screening_report import candidates
 from annotate.snapshot_query import SnapshotQuery
 
 FORMAT = OpenApiParameter("format", enum=list(tables.FORMATS), default="jsonl")
@@ -81,57 +78,6 @@ class SnapshotQueryShape(serializers.Serializer[Any]):
     only_reviews = serializers.BooleanField(
         required=False, help_text="Of reviewed prompts the review alone; else it stands beside the rankings."
     )
-
-
-class FigureShape(serializers.Serializer[Any]):
-    """A share with its 95 % interval; null where there is not enough overlap yet."""
-
-    value = serializers.FloatField(allow_null=True)
-    low = serializers.FloatField(allow_null=True)
-    high = serializers.FloatField(allow_null=True)
-    count = serializers.IntegerField()
-    prompts = serializers.IntegerField()
-    needed = serializers.IntegerField()
-
-
-class LabelerFiguresShape(serializers.Serializer[Any]):
-    labeler = serializers.CharField()
-    rankings = serializers.IntegerField()
-    median_seconds = serializers.FloatField(allow_null=True)
-    agreement = FigureShape()
-    agreement_with_ties = FigureShape()
-    self_consistency = FigureShape()
-    gold_accuracy = FigureShape(help_text="Of what gold items decide, the share decided alike.")
-
-
-class GroupFigureShape(serializers.Serializer[Any]):
-    of = serializers.ListField(child=serializers.CharField())
-    agreement = FigureShape()
-
-
-class DaysFigureShape(serializers.Serializer[Any]):
-    time = serializers.IntegerField(help_text="Unix seconds.")
-    agreement = FigureShape()
-
-
-class AgreementShape(serializers.Serializer[Any]):
-    rankings = serializers.IntegerField()
-    agreement = FigureShape()
-    agreement_with_ties = FigureShape()
-    held_out_agreement = FigureShape(help_text="Of held-out labelers with each other.")
-    tau_b = FigureShape()
-    self_consistency = FigureShape()
-    gold_accuracy = FigureShape(help_text="Of what gold items decide, the share decided alike.")
-    rating_alpha = FigureShape()
-    flag_alphas = serializers.DictField(child=FigureShape())
-    earlier_chosen = FigureShape()
-    longer_chosen = FigureShape()
-    median_seconds = serializers.FloatField(allow_null=True)
-    labelers = LabelerFiguresShape(many=True)
-    pairs = GroupFigureShape(many=True)
-    categories = GroupFigureShape(many=True)
-    over_time = DaysFigureShape(many=True)
-    as_of = serializers.DateTimeField(allow_null=True, help_text="Of a big campaign; null means now.")
 
 
 class CampaignSnapshots(Endpoint):
@@ -198,38 +144,3 @@ class CampaignExport(Endpoint):
         return StreamingHttpResponse(
             tables.chunks(kind, form, lines), content_type=tables.CONTENT_TYPES[form]
         )
-
-
-class CandidateShape(serializers.Serializer[Any]):
-    """A candidate's figures, with the paper's soft cut-offs in mind: 0.75, 0.75 and 6 of 7."""
-
-    candidate = serializers.CharField(source="name")
-    flags = FigureShape(source="figures.flags", help_text="Completions flagged sensitive as researchers do.")
-    rankings = FigureShape(source="figures.rankings", help_text="Comparisons decided as researchers do.")
-    grade = FigureShape(source="figures.grade", help_text="Of demonstrations, from 1 to 7.")
-    self_assessment = serializers.CharField(allow_blank=True)
-    is_accepted = serializers.BooleanField(
-        source="decision.is_accepted", default=None, allow_null=True, help_text="Null while undecided."
-    )
-
-
-class CampaignScreening(Endpoint):
-    pagination_class = None
-
-    @extend_schema(responses=CandidateShape(many=True))
-    def get(self, request: ApiRequest, pk: int) -> Response:
-        """Read how a screening's candidates did. Researchers and admins."""
-        access.only_researchers(request.user)
-        found = candidates(access.screening(request.user, pk))
-        return Response(CandidateShape(found, many=True).data)
-
-
-class CampaignAgreement(Endpoint):
-    @extend_schema(responses=AgreementShape)
-    def get(self, request: ApiRequest, pk: int) -> Response:
-        """Read how far a campaign's labelers agree, with intervals. Researchers and admins."""
-        access.only_researchers(request.user)
-        found = shown(access.campaign(request.user, pk), AGREEMENT)
-        report = found.told()
-        said = {each.name: getattr(report, each.name) for each in dataclasses.fields(report)}
-        return Response(AgreementShape(said | {"as_of": found.as_of}).data)

@@ -1,0 +1,75 @@
+"""Figures: how far a campaign's labelers agree."""
+
+import dataclasses
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.response import Response
+
+from annotate import access
+from annotate.api.auth import ApiRequest
+from annotate.api.endpoints import Endpoint
+from annotate.kept import AGREEMENT, shown
+
+
+class FigureShape(serializers.Serializer[Any]):
+    """A share with its 95 % interval; null where there is not enough overlap yet."""
+
+    value = serializers.FloatField(allow_null=True)
+    low = serializers.FloatField(allow_null=True)
+    high = serializers.FloatField(allow_null=True)
+    count = serializers.IntegerField()
+    prompts = serializers.IntegerField()
+    needed = serializers.IntegerField()
+
+
+class LabelerFiguresShape(serializers.Serializer[Any]):
+    labeler = serializers.CharField()
+    rankings = serializers.IntegerField()
+    median_seconds = serializers.FloatField(allow_null=True)
+    agreement = FigureShape()
+    agreement_with_ties = FigureShape()
+    self_consistency = FigureShape()
+    gold_accuracy = FigureShape(help_text="Of what gold items decide, the share decided alike.")
+
+
+class GroupFigureShape(serializers.Serializer[Any]):
+    of = serializers.ListField(child=serializers.CharField())
+    agreement = FigureShape()
+
+
+class DaysFigureShape(serializers.Serializer[Any]):
+    time = serializers.IntegerField(help_text="Unix seconds.")
+    agreement = FigureShape()
+
+
+class AgreementShape(serializers.Serializer[Any]):
+    rankings = serializers.IntegerField()
+    agreement = FigureShape()
+    agreement_with_ties = FigureShape()
+    held_out_agreement = FigureShape(help_text="Of held-out labelers with each other.")
+    tau_b = FigureShape()
+    self_consistency = FigureShape()
+    gold_accuracy = FigureShape(help_text="Of what gold items decide, the share decided alike.")
+    rating_alpha = FigureShape()
+    flag_alphas = serializers.DictField(child=FigureShape())
+    earlier_chosen = FigureShape()
+    longer_chosen = FigureShape()
+    median_seconds = serializers.FloatField(allow_null=True)
+    labelers = LabelerFiguresShape(many=True)
+    pairs = GroupFigureShape(many=True)
+    categories = GroupFigureShape(many=True)
+    over_time = DaysFigureShape(many=True)
+    as_of = serializers.DateTimeField(allow_null=True, help_text="Of a big campaign; null means now.")
+
+
+class CampaignAgreement(Endpoint):
+    @extend_schema(responses=AgreementShape)
+    def get(self, request: ApiRequest, pk: int) -> Response:
+        """Read how far a campaign's labelers agree, with intervals. Researchers and admins."""
+        access.only_researchers(request.user)
+        found = shown(access.campaign(request.user, pk), AGREEMENT)
+        report = found.told()
+        said = {each.name: getattr(report, each.name) for each in dataclasses.fields(report)}
+        return Response(AgreementShape(said | {"as_of": found.as_of}).data)
