@@ -2,19 +2,21 @@
 
 from typing import Any
 
-from django.http import Http404, HttpResponseBase, StreamingHttpResponse
+from django.http import Http404, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers, status
 from rest_framework.response import Response
 
 from annotate import access, datasets, file_ranges, tables
+from annotate.actions import transfers
 from annotate.actions.audit import record
 from annotate.actions.snapshot_files import file_of
-from annotate.actions.snapshots import take_snapshot
 from annotate.api.auth import ApiRequest
 from annotate.api.endpoints import Endpoint, once, sent
 from annotate.api.shapes import IdField, username
+from annotate.api.transfers import TransferShape
+from annotate.data_card import card
 from annotate.models import Scope, Snapshot, Split
 from annotate.snapshot_query import SnapshotQuery
 
@@ -90,15 +92,19 @@ class CampaignSnapshots(Endpoint):
         rows = access.campaign(request.user, pk).snapshots.select_related("created_by")
         return self.listed(rows, SnapshotShape)
 
-    @extend_schema(request=SnapshotQueryShape, responses={201: SnapshotShape})
+    @extend_schema(request=SnapshotQueryShape, responses={202: TransferShape})
     @once
     def post(self, request: ApiRequest, pk: int) -> Response:
-        """Take a snapshot of what is submitted and asked for, or answer an equal one that is there."""
+        """Ask for a snapshot of what is submitted and fits; a worker takes it. Researchers and admins.
+
+        The transfer tells how far it is, and in the end which snapshot it became: an equal one that is there
+        already is not taken again.
+        """
         access.only_researchers(request.user)
         campaign = access.campaign(request.user, pk)
         query = SnapshotQuery(**sent(SnapshotQueryShape, request))
-        taken = take_snapshot(campaign, request.user, query)
-        return Response(SnapshotShape(taken).data, status.HTTP_201_CREATED)
+        begun = transfers.ask_for_snapshot(campaign, request.user, query)
+        return Response(TransferShape(begun).data, status.HTTP_202_ACCEPTED)
 
 
 class OneSnapshot(Endpoint):
@@ -106,6 +112,14 @@ class OneSnapshot(Endpoint):
     def get(self, request: ApiRequest, pk: int) -> Response:
         """Read a snapshot's hash and manifest. Researchers and admins."""
         return Response(SnapshotShape(access.snapshot(request.user, pk)).data)
+
+
+class SnapshotCard(Endpoint):
+    @extend_schema(responses={(200, "text/markdown"): OpenApiTypes.STR})
+    def get(self, request: ApiRequest, pk: int) -> HttpResponse:
+        """Read a snapshot's data card, as Markdown. Researchers and admins."""
+        told = card(access.snapshot(request.user, pk))
+        return HttpResponse(told, content_type="text/markdown; charset=utf-8")
 
 
 class SnapshotFile(Endpoint):

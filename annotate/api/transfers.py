@@ -3,12 +3,15 @@
 from typing import Any
 
 from django.core.files.uploadedfile import TemporaryUploadedFile
+from django.http import StreamingHttpResponse
+from django.urls import reverse
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers, status
 from rest_framework.parsers import MultiPartParser
 from rest_framework.response import Response
 
-from annotate import access
+from annotate import access, tables
 from annotate.actions import transfers
 from annotate.api.auth import ApiRequest
 from annotate.api.endpoints import Endpoint, once, sent
@@ -25,6 +28,7 @@ class ProblemShape(serializers.Serializer[Any]):
 
 
 class TransferShape(serializers.ModelSerializer[Transfer]):
+    address = serializers.SerializerMethodField(help_text="Where to ask how far it is.")
     asked = serializers.DictField()
     result = serializers.DictField(help_text="What an import added, by name.")
     problems = serializers.SerializerMethodField(help_text="Of the first refused lines.")
@@ -34,6 +38,7 @@ class TransferShape(serializers.ModelSerializer[Transfer]):
         model = Transfer
         fields = (
             "id",
+            "address",
             "campaign",
             "kind",
             "asked",
@@ -51,6 +56,9 @@ class TransferShape(serializers.ModelSerializer[Transfer]):
             "created_at",
             "finished_at",
         )
+
+    def get_address(self, row: Transfer) -> str:
+        return reverse("api-transfer", args=[row.pk])
 
     @extend_schema_field(ProblemShape(many=True))
     def get_problems(self, row: Transfer) -> list[dict[str, Any]]:
@@ -99,6 +107,14 @@ class OneTransfer(Endpoint):
     def get(self, request: ApiRequest, pk: int) -> Response:
         """Read how far an import or a snapshot is. Admins; snapshots researchers too."""
         return Response(TransferShape(access.transfer(request.user, pk)).data)
+
+
+class TransferProblems(Endpoint):
+    @extend_schema(responses={(200, "text/csv"): OpenApiTypes.STR})
+    def get(self, request: ApiRequest, pk: int) -> StreamingHttpResponse:
+        """Download an import's refused lines as CSV: the number of each and what is wrong with it. Admins."""
+        lines = tables.safe_csv([("line", "problem"), *access.transfer(request.user, pk).problems])
+        return StreamingHttpResponse(lines, content_type=tables.CONTENT_TYPES["csv"])
 
 
 class CancelTransfer(Endpoint):

@@ -4,7 +4,9 @@ import json
 
 from django.test import Client
 
+from annotate.actions import carrying
 from annotate.actions.demonstrations import write_own_demonstration
+from annotate.actions.snapshots import take_snapshot
 from annotate.models import (
     AuditEntry,
     Campaign,
@@ -199,13 +201,25 @@ def test_a_policy_is_promoted(rosa: User, campaign: Campaign) -> None:
     assert program.get("checkpoints").json()["results"][0]["id"] == policy.pk
 
 
-def test_snapshots_are_taken_and_downloaded_by_admins(ada: User, rosa: User, campaign: Campaign) -> None:
+def test_a_snapshot_is_asked_for_and_a_worker_takes_it(rosa: User, campaign: Campaign) -> None:
     make_prompt(campaign, "Name a river.")
-    taken = Program(rosa).post(f"campaigns/{campaign.pk}/snapshots").json()
-    assert taken["manifest"]["prompts"]["rows"] == 1
-    path = f"snapshots/{taken['id']}/files/prompts"
-    assert Program(rosa).get(path).status_code == 404
-    line = b"".join(Program(ada).get(path).streaming_content)
+    program, path = Program(rosa), f"campaigns/{campaign.pk}/snapshots"
+    assert "nobody is called" in program.post(path, {"labelers": ["nemo"]}).json()["detail"]
+    asked = program.post(path, {"splits": ["train"]}, Idempotency_Key="s1")
+    assert (asked.status_code, asked.json()["state"]) == (202, "queued")
+    assert program.post(path, {"splits": ["train"]}, Idempotency_Key="s1").json() == asked.json()
+    carrying.work(asked.json()["id"])
+    address = asked.json()["address"].removeprefix("/api/")
+    taken = program.get(f"snapshots/{program.get(address).json()['snapshot']}").json()
+    assert taken["query"] == {"splits": ["train"]} and taken["manifest"]["prompts"]["rows"] == 1
+    assert taken["sha256"] in program.get(f"snapshots/{taken['id']}/card").text
+
+
+def test_snapshots_are_downloaded_by_admins(ada: User, rosa: User, campaign: Campaign) -> None:
+    make_prompt(campaign, "Name a river.")
+    files = f"snapshots/{take_snapshot(campaign, rosa).pk}/files"
+    assert Program(rosa).get(f"{files}/prompts").status_code == 404
+    line = b"".join(Program(ada).get(f"{files}/prompts").streaming_content)
     assert json.loads(line)["prompt"][0]["content"] == "Name a river."
     export = Program(ada).get(f"campaigns/{campaign.pk}/exports/prompts")
     assert b"".join(export.streaming_content) == line
@@ -213,7 +227,7 @@ def test_snapshots_are_taken_and_downloaded_by_admins(ada: User, rosa: User, cam
         "downloaded",
         "exported",
     }
-    assert Program(ada).get(f"snapshots/{taken['id']}/files/..%2Fmanifest").status_code == 404
+    assert Program(ada).get(f"{files}/..%2Fmanifest").status_code == 404
 
 
 def test_a_campaign_is_changed_and_told_about(rosa: User, lena: User, campaign: Campaign) -> None:

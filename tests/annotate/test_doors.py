@@ -94,7 +94,8 @@ DOORS = {
         /api/campaigns/#/members /api/campaigns/#/progress /api/campaigns/#/promotions
         /api/campaigns/#/policies
         /api/campaigns/#/rankings /api/campaigns/#/runs /api/campaigns/#/snapshots /api/prompts/#/notice
-        /api/snapshots/# /api/runs /api/runs/# /api/runs/#/metrics /api/checkpoints /api/checkpoints/#""",
+        /api/snapshots/# /api/snapshots/#/card /api/transfers/#/problems
+        /api/runs /api/runs/# /api/runs/#/metrics /api/checkpoints /api/checkpoints/#""",
     ("GET POST", "research"): """
         /campaigns/#/screening/grade
         /campaigns/new /campaigns/#/settings /campaigns/#/instructions /campaigns/#/members
@@ -217,7 +218,7 @@ def ask(client: Client, method: str, path: str) -> int | str:
     if response.status_code == 302 and response["Location"].startswith("/sign-in?next="):
         return "sign in"
     # An empty body is refused in words, and what cannot be done as things are: by then one is in.
-    return "in" if response.status_code in (200, 201, 204, 302, 409, 422) else response.status_code
+    return "in" if response.status_code in (200, 201, 202, 204, 302, 409, 422) else response.status_code
 
 
 def who_by(short: str, method: str) -> str | None:

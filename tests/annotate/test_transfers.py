@@ -135,6 +135,8 @@ def test_a_program_sends_a_file_and_reads_how_it_went(campaign: Campaign, ada: U
     transfer = f"transfers/{begun.json()['id']}"
     carrying.work(begun.json()["id"])
     assert program.get(transfer).json()["problems"] == [{"line": 2, "problem": "id, prompt missing."}]
+    told = b"".join(program.get(f"{transfer}/problems").streaming_content)
+    assert told.decode().splitlines() == ["line,problem", '2,"id, prompt missing."']
     assert program.post(f"{transfer}/retry", {"keep_good": True}).json()["state"] == "queued"
     carrying.work(begun.json()["id"])
     assert program.get(transfer).json()["result"]["prompts"] == 1
