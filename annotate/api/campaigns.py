@@ -74,6 +74,12 @@ class CountShape(serializers.Serializer[Any]):
     prompts = serializers.IntegerField()
 
 
+class RuleShape(serializers.Serializer[Any]):
+    rule = serializers.CharField()
+    standing = serializers.IntegerField()
+    reversed = serializers.IntegerField()
+
+
 class ProgressShape(serializers.Serializer[Any]):
     prompts = serializers.IntegerField()
     by_sampling = CountShape(many=True)
@@ -82,6 +88,7 @@ class ProgressShape(serializers.Serializer[Any]):
     rankings_in_progress = serializers.IntegerField()
     demonstrations = serializers.IntegerField()
     comparisons = serializers.IntegerField()
+    intake = RuleShape(many=True, help_text="How many decisions of each rule stand, and are reversed.")
     as_of = serializers.DateTimeField(allow_null=True, help_text="Of a big campaign; null means now.")
 
 
@@ -164,6 +171,9 @@ class CampaignProgress(Endpoint):
         """Read how far a campaign is. Researchers and admins."""
         access.only_researchers(request.user)
         found = shown(access.campaign(request.user, pk), PROGRESS)
-        said = found.told().progress._asdict() | {"as_of": found.as_of}
+        figures = found.told()
+        said = figures.progress._asdict() | {"as_of": found.as_of}
         said["by_sampling"] = [{"sampling": state, "prompts": count} for state, count in said["by_sampling"]]
+        names = ("rule", "standing", "reversed")
+        said["intake"] = [dict(zip(names, row, strict=True)) for row in figures.decisions]
         return Response(ProgressShape(said).data)

@@ -80,7 +80,7 @@ class Endpoint(GenericAPIView[Any]):
     def listed(self, rows: QuerySet[M], shape: type[BaseSerializer[M]]) -> Response:
         """Answer one page of these rows."""
         page: Any = self.paginate_queryset(rows)
-        return self.get_paginated_response(shape(page, many=True).data)
+        return self.get_paginated_response(shape(page, many=True, context={"request": self.request}).data)
 
 
 def sent(shape: type[BaseSerializer[Any]], request: ApiRequest, **options: Any) -> dict[str, Any]:

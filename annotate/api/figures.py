@@ -1,16 +1,19 @@
-"""Figures: how far a campaign's labelers agree."""
+"""Figures: how far a campaign's labelers agree, and how far its kept figures are."""
 
 import dataclasses
 from typing import Any
 
+from django.http import Http404
 from drf_spectacular.utils import extend_schema
-from rest_framework import serializers
+from rest_framework import serializers, status
 from rest_framework.response import Response
 
 from annotate import access
+from annotate.actions.kept_figures import ask_anew
 from annotate.api.auth import ApiRequest
-from annotate.api.endpoints import Endpoint
-from annotate.kept import AGREEMENT, shown
+from annotate.api.endpoints import Endpoint, once
+from annotate.kept import AGREEMENT, SUBJECTS, shown
+from annotate.models import KeptFigures, Scope
 
 
 class FigureShape(serializers.Serializer[Any]):
@@ -73,3 +76,45 @@ class CampaignAgreement(Endpoint):
         report = found.told()
         said = {each.name: getattr(report, each.name) for each in dataclasses.fields(report)}
         return Response(AgreementShape(said | {"as_of": found.as_of}).data)
+
+
+class KeptFiguresShape(serializers.ModelSerializer[KeptFigures]):
+    """How far the figures of a big campaign are; a small one's are always of this moment."""
+
+    subject = serializers.ChoiceField(choices=list(SUBJECTS))
+
+    class Meta:
+        model = KeptFigures
+        fields = ("subject", "as_of", "seconds", "began_at", "is_asked_for")
+        extra_kwargs = {
+            "as_of": {"help_text": "Null until they are worked out for the first time."},
+            "seconds": {"help_text": "How long that took."},
+            "began_at": {"help_text": "Since when a worker has been at it; null while none is."},
+        }
+
+
+class CampaignFigures(Endpoint):
+    @extend_schema(responses=KeptFiguresShape)
+    def get(self, request: ApiRequest, pk: int, subject: str) -> Response:
+        """Read how old a campaign's kept figures on a subject are. Researchers and admins."""
+        return Response(KeptFiguresShape(kept_figures(request, pk, subject)).data)
+
+
+class FiguresAnew(Endpoint):
+    write_scope = Scope.CAMPAIGNS
+
+    @extend_schema(request=None, responses={202: KeptFiguresShape})
+    @once
+    def post(self, request: ApiRequest, pk: int, subject: str) -> Response:
+        """Have a worker work them out soon, however fresh they are. Researchers and admins."""
+        ask_anew(kept_figures(request, pk, subject).campaign, subject)
+        found = kept_figures(request, pk, subject)
+        return Response(KeptFiguresShape(found).data, status.HTTP_202_ACCEPTED)
+
+
+def kept_figures(request: ApiRequest, pk: int, subject: str) -> KeptFigures:
+    access.only_researchers(request.user)
+    campaign = access.campaign(request.user, pk)
+    if subject not in SUBJECTS:
+        raise Http404
+    return access.kept_figures(request.user, campaign, subject)

@@ -2,18 +2,19 @@
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers, status
 from rest_framework.response import Response
 
 from annotate import access
-from annotate.actions import customer_prompts, prompts
+from annotate.actions import customer_prompts, prompts, sampling
 from annotate.actions.customer_prompts import CustomerPrompt
 from annotate.api.auth import ApiRequest
 from annotate.api.endpoints import Endpoint, once, sent
 from annotate.api.shapes import MessagesField, MessageShape, username
-from annotate.models import Completion, Kind, Notice, Prompt, PromptFlag, Scope
+from annotate.models import Completion, Kind, Notice, Prompt, PromptFlag, Sampling, Scope
 
+SAMPLING = OpenApiParameter("sampling", enum=Sampling.values, description="Those whose sampling is there.")
 MOST_PROMPTS = 500
 """In one request."""
 
@@ -93,6 +94,10 @@ class AddedPromptsShape(serializers.Serializer[Any]):
     prompts = PromptShape(many=True)
 
 
+class QueuedShape(serializers.Serializer[Any]):
+    prompts = serializers.IntegerField(help_text="How many are queued again.")
+
+
 class CompletionShape(serializers.ModelSerializer[Completion]):
     """A completion as its prompt's author sees it: nothing says which policy wrote it."""
 
@@ -127,10 +132,13 @@ class SampledCompletionShape(serializers.ModelSerializer[Completion]):
 class CampaignPrompts(Endpoint):
     write_scope = Scope.PROMPTS
 
-    @extend_schema(responses=PromptShape(many=True))
+    @extend_schema(parameters=[SAMPLING], responses=PromptShape(many=True))
     def get(self, request: ApiRequest, pk: int) -> Response:
         """List a campaign's prompts: all for researchers, else one's own."""
         rows = access.prompts(request.user).filter(campaign=access.campaign(request.user, pk))
+        wanted = request.query_params.get("sampling", "")
+        if wanted in Sampling.values:
+            rows = rows.filter(sampling=wanted)
         return self.listed(rows.select_related("author"), PromptShape)
 
     @extend_schema(request=NewPromptsShape, responses={201: AddedPromptsShape})
@@ -165,6 +173,29 @@ class OnePrompt(Endpoint):
     def get(self, request: ApiRequest, pk: int) -> Response:
         """Read a prompt: any for researchers, else one's own."""
         return Response(PromptShape(access.prompt(request.user, pk)).data)
+
+
+class RetrySampling(Endpoint):
+    write_scope = Scope.PROMPTS
+
+    @extend_schema(request=None, responses=PromptShape)
+    @once
+    def post(self, request: ApiRequest, pk: int) -> Response:
+        """Queue a prompt whose sampling failed once more: any for researchers, else one's own."""
+        sampling.retry(access.prompt(request.user, pk), request.user)
+        return Response(PromptShape(access.prompt(request.user, pk)).data)
+
+
+class RetryFailed(Endpoint):
+    write_scope = Scope.PROMPTS
+
+    @extend_schema(request=None, responses=QueuedShape)
+    @once
+    def post(self, request: ApiRequest, pk: int) -> Response:
+        """Queue all prompts of a campaign whose sampling failed once more. Researchers and admins."""
+        access.only_researchers(request.user)
+        count = sampling.retry_failed(access.campaign(request.user, pk), request.user)
+        return Response(QueuedShape({"prompts": count}).data)
 
 
 class PromptNotice(Endpoint):

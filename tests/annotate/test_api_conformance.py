@@ -22,7 +22,7 @@ from schemathesis.core.failures import FailureGroup
 
 from annotate.actions import demonstrations, rankings, runs
 from annotate.actions.demonstrations import write_own_demonstration
-from annotate.models import Campaign, Checkpoint, Transfer, User
+from annotate.models import Campaign, Checkpoint, GoldItem, IntakeDecision, Rule, Transfer, User
 from tests.annotate.api import Program
 from tests.rows import make_prompt, promoted_policy, sampled_prompt
 
@@ -79,6 +79,10 @@ def ids(campaign: Campaign, lena: User, rosa: User, settings: Settings, tmp_path
         "snapshots": run.snapshot,
         "checkpoints": policy,
         "people": lena,
+        "gold": GoldItem.objects.create(prompt=prompts[1], ranks=[1, 2, 2, 4], ranking=ranking),
+        "intake": IntakeDecision.objects.create(
+            campaign=campaign, prompt=prompts[2], rule=Rule.DUPLICATE, sampling="queued"
+        ),
         "transfers": Transfer.objects.create(campaign=campaign, kind="snapshot"),
     }
     return {noun: row.pk for noun, row in rows.items()}

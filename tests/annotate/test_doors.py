@@ -62,7 +62,7 @@ DOORS = {
     ("POST", "people"): "/sign-out /theme /account/languages",
     ("GET", "owner and research"): """
         /prompts/# /dialogues/# /dialogues/#/turns/# /api/prompts/# /api/prompts/#/completions""",
-    ("POST", "owner and research"): "/prompts/#/retry",
+    ("POST", "owner and research"): "/prompts/#/retry /api/prompts/#/retry",
     ("GET", "owner"): """
         /demonstrations/# /rankings/# /rankings/#/compare /suggestions/#
         /api/demonstrations/# /api/rankings/#""",
@@ -91,6 +91,7 @@ DOORS = {
         /snapshots/# /runs /runs/# /runs/#/status /runs/#/metrics /checkpoints /checkpoints/#
         /api/campaigns/#/reviews /api/campaigns/#/agreement /api/campaigns/#/completions
         /api/campaigns/#/demonstrations
+        /api/campaigns/#/tables /api/campaigns/#/figures/subject /api/campaigns/#/intake /api/campaigns/#/gold
         /api/campaigns/#/members /api/campaigns/#/progress /api/campaigns/#/promotions
         /api/campaigns/#/policies
         /api/campaigns/#/rankings /api/campaigns/#/runs /api/campaigns/#/snapshots /api/prompts/#/notice
@@ -104,12 +105,14 @@ DOORS = {
         /campaigns/#/review/next /api/campaigns/#/reviews/next /campaigns/#/figures/subject/anew
         /campaigns/#/prompts/retry /campaigns/#/retraining/now /campaigns/#/data/snapshot /runs/#/cancel
         /transfers/#/cancel /transfers/#/retry /api/transfers/#/cancel /api/transfers/#/retry
-        /rankings/#/gold /gold/#/remove
+        /rankings/#/gold /gold/#/remove /api/rankings/#/gold /api/campaigns/#/prompts/retry
+        /api/campaigns/#/figures/subject/anew
         /runs/#/retry /checkpoints/#/promote/# /api/campaigns /api/campaigns/#/customer-prompts
         /api/campaigns/#/instructions /api/campaigns/#/promotions /api/campaigns/#/runs
         /api/campaigns/#/snapshots /api/runs/#/cancel /api/runs/#/retry""",
     ("PUT", "research"): "/api/campaigns/#/members /api/campaigns/#/policies",
     ("PATCH", "research"): "/api/campaigns/#",
+    ("GET DELETE", "research"): "/api/gold/#",
     ("POST", "owner and admins"): "/tokens/#/revoke",
     ("GET", "admins"): """
         /campaigns/#/data/kind.form /snapshots/#/kind.form /tokens /people /people/# /webhooks/#
@@ -121,7 +124,7 @@ DOORS = {
         /campaigns/#/data/import /api/campaigns/#/imports
         /people/#/role /people/#/work /people/#/password /people/#/deactivate
         /people/#/reactivate /webhooks/#/remove /deliveries/#/redeliver /intake/#/reverse /intake/#/uphold
-        /api/people /api/people/#/password""",
+        /api/intake/#/reverse /api/intake/#/uphold /api/people /api/people/#/password""",
     ("PATCH", "admins"): "/api/people/#",
 }
 WORDS = {
