@@ -27,6 +27,7 @@ from annotate.models import (
     Prompt,
     Ranking,
     Retraining,
+    Role,
     Run,
     Snapshot,
     Suggestion,
@@ -73,6 +74,11 @@ def labeling_campaign(user: User, pk: int) -> Campaign:
 def screening(user: User, pk: int) -> Campaign:
     """Return a campaign that screens candidates, to whoever may see it."""
     return get_object_or_404(campaigns(user).filter(is_screening=True), pk=pk)
+
+
+def campaigns_to_join(user: User) -> QuerySet[Campaign]:
+    """Return where whoever a screening accepts can label from then on."""
+    return campaigns(user).filter(is_screening=False)
 
 
 def candidacy(user: User, pk: int) -> Campaign:
@@ -152,6 +158,12 @@ def written_demonstrations(user: User) -> QuerySet[Demonstration]:
     return rows.filter(state=ClaimState.SUBMITTED).select_related("labeler")
 
 
+def candidates_demonstrations(user: User) -> QuerySet[Demonstration]:
+    """Return what candidates of screenings have submitted, to researchers."""
+    rows = written_demonstrations(user).filter(prompt__campaign__is_screening=True)
+    return rows.filter(labeler__role=Role.LABELER)
+
+
 def suggestion(user: User, pk: int) -> Suggestion:
     """Return what this person has asked for: nobody reads another's."""
     return get_object_or_404(Suggestion, asked_by=user, pk=pk)
@@ -216,6 +228,11 @@ def transfer(user: User, pk: int) -> Transfer:
 
 def people(user: User) -> QuerySet[User]:
     return User.objects.all() if user.is_admin else User.objects.none()
+
+
+def who_can_label(user: User) -> QuerySet[User]:
+    """Return the people of whom researchers choose who labels in a campaign."""
+    return User.objects.filter(is_active=True) if user.is_researcher else User.objects.none()
 
 
 def person(user: User, pk: int) -> User:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django import forms
+from django.db.models import QuerySet
 from django.forms import modelform_factory
 from django.http import QueryDict
 from django.utils.text import capfirst
@@ -293,16 +294,22 @@ class SnapshotForm(forms.Form):
 class DecisionForm(forms.Form):
     """What an admin makes of a candidate."""
 
-    candidate = forms.ModelChoiceField(label=_("Candidate"), queryset=User.objects.all())
+    candidate = forms.ModelChoiceField(label=_("Candidate"), queryset=User.objects.none())
     is_accepted = forms.TypedChoiceField(
         label=_("Decision"),
         choices=[("yes", _("Accept")), ("no", _("Decline"))],
         coerce=lambda value: value == "yes",
     )
-    joins = forms.ModelChoiceField(
-        label=_("Labels in"), queryset=Campaign.objects.filter(is_screening=False), required=False
-    )
+    joins = forms.ModelChoiceField(label=_("Labels in"), queryset=Campaign.objects.none(), required=False)
     note = forms.CharField(label=_("Note"), max_length=4000, required=False)
+
+    def __init__(
+        self, data: QueryDict | None, *, auto_id: bool, people: QuerySet[User], campaigns: QuerySet[Campaign]
+    ) -> None:
+        super().__init__(data, auto_id=auto_id)
+        # Any, for the types of forms know fields by their base alone.
+        fields: Any = self.fields
+        fields["candidate"].queryset, fields["joins"].queryset = people, campaigns
 
 
 class ImportForm(forms.Form):

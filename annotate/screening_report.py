@@ -62,6 +62,11 @@ def to_grade(campaign: Campaign, grader: User) -> QuerySet[Demonstration]:
     return of_candidates.exclude(grades__grader=grader).select_related("prompt")
 
 
+def next_to_grade(campaign: Campaign, grader: User) -> Demonstration | None:
+    """Return one of them; their order tells nothing of who wrote them."""
+    return to_grade(campaign, grader).order_by("prompt", "?").first()
+
+
 def _demonstrations(campaign: Campaign) -> QuerySet[Demonstration]:
     return Demonstration.objects.filter(
         prompt__campaign=campaign, prompt__campaign__is_screening=True, state=ClaimState.SUBMITTED

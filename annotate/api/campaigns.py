@@ -10,8 +10,9 @@ from annotate import access
 from annotate.actions import campaigns
 from annotate.api.auth import ApiRequest
 from annotate.api.endpoints import Endpoint, once, sent
+from annotate.api.shapes import NameField
 from annotate.kept import PROGRESS, shown
-from annotate.models import Campaign, Instructions, Scope, User
+from annotate.models import Campaign, Instructions, Scope
 
 
 class CampaignShape(serializers.ModelSerializer[Campaign]):
@@ -61,10 +62,9 @@ class InstructionsShape(serializers.ModelSerializer[Instructions]):
 
 
 class MembersShape(serializers.Serializer[Any]):
-    labelers = serializers.SlugRelatedField(
-        slug_field="username",
+    labelers = NameField(
+        rows=access.who_can_label,
         many=True,
-        queryset=User.objects.filter(is_active=True),
         help_text="The names of all who label in the campaign.",
     )
 
@@ -80,6 +80,14 @@ class RuleShape(serializers.Serializer[Any]):
     reversed = serializers.IntegerField()
 
 
+class HoursShape(serializers.Serializer[Any]):
+    ranking = serializers.FloatField()
+    demonstrating = serializers.FloatField()
+    left = serializers.FloatField(
+        allow_null=True, help_text="Until every prompt has its rankings; null where no time is known."
+    )
+
+
 class ProgressShape(serializers.Serializer[Any]):
     prompts = serializers.IntegerField()
     by_sampling = CountShape(many=True)
@@ -89,6 +97,7 @@ class ProgressShape(serializers.Serializer[Any]):
     demonstrations = serializers.IntegerField()
     comparisons = serializers.IntegerField()
     intake = RuleShape(many=True, help_text="How many decisions of each rule stand, and are reversed.")
+    hours = HoursShape(help_text="What it has taken of people's time.")
     as_of = serializers.DateTimeField(allow_null=True, help_text="Of a big campaign; null means now.")
 
 
@@ -172,7 +181,7 @@ class CampaignProgress(Endpoint):
         access.only_researchers(request.user)
         found = shown(access.campaign(request.user, pk), PROGRESS)
         figures = found.told()
-        said = figures.progress._asdict() | {"as_of": found.as_of}
+        said = figures.progress._asdict() | {"as_of": found.as_of, "hours": figures.cost}
         said["by_sampling"] = [{"sampling": state, "prompts": count} for state, count in said["by_sampling"]]
         names = ("rule", "standing", "reversed")
         said["intake"] = [dict(zip(names, row, strict=True)) for row in figures.decisions]

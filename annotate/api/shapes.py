@@ -35,6 +35,22 @@ class IdField(serializers.PrimaryKeyRelatedField[Any]):
         return self.rows(self.context["request"].user)
 
 
+class NameField(serializers.SlugRelatedField[User]):
+    """The name of a person, of those that the token's owner may see."""
+
+    def __init__(self, *, rows: Callable[[User], QuerySet[User]], **options: Any) -> None:
+        self.rows = rows
+        super().__init__(slug_field="username", queryset=User.objects.none(), **options)
+
+    def get_queryset(self) -> QuerySet[User]:
+        return self.rows(self.context["request"].user)
+
+    def to_internal_value(self, data: Any) -> User:
+        # PostgreSQL's text cannot hold NUL, not even to compare with.
+        found: User = super().to_internal_value(str(data).replace("\x00", "\ufffd"))
+        return found
+
+
 def username() -> serializers.SlugRelatedField[User]:
     """Return the field that names a person; null where nobody is known."""
     return serializers.SlugRelatedField(slug_field="username", read_only=True, allow_null=True)

@@ -18,7 +18,7 @@ ITEMS_A_PAGE = 50
 @for_researchers
 def gold_list(request: SignedInRequest, pk: int) -> HttpResponse:
     campaign = access.campaign(request.user, pk)
-    items = access.gold_items(request.user).filter(prompt__campaign=campaign)
+    items = access.gold_items(request.user).filter(prompt__campaign=campaign).order_by("-pk")
     page = Paginator(items.with_answers(), ITEMS_A_PAGE).get_page(request.GET.get("page"))
     return render(request, "gold/gold.html", {"campaign": campaign, "page": page})
 

@@ -15,7 +15,7 @@ from annotate.errors import Invalid
 from annotate.forms import as_written, whole_number
 from annotate.models import Demonstration
 from annotate.screening_figures import FLAGS_CUTOFF, GRADE_CUTOFF, RANKINGS_CUTOFF
-from annotate.screening_report import candidates, to_grade
+from annotate.screening_report import candidates, next_to_grade, to_grade
 
 LONGEST_NUMBER = 19
 
@@ -29,7 +29,7 @@ def report(request: SignedInRequest, pk: int) -> HttpResponse:
         "candidates": candidates(campaign),
         "to_grade": to_grade(campaign, request.user).count(),
         "cutoffs": {"flags": FLAGS_CUTOFF, "rankings": RANKINGS_CUTOFF, "grade": GRADE_CUTOFF},
-        "form": DecisionForm(auto_id=False),
+        "form": decision_form(request),
     }
     return render(request, "screening/report.html", context)
 
@@ -54,8 +54,7 @@ def grade(request: SignedInRequest, pk: int) -> HttpResponse:
         else:
             return redirect("screening-grade", pk)
     else:
-        # Their order tells nothing of who wrote them.
-        chosen = waiting.order_by("prompt", "?").first()
+        chosen = next_to_grade(campaign, request.user)
     context = {
         "campaign": campaign,
         "demonstration": chosen,
@@ -70,13 +69,18 @@ def grade(request: SignedInRequest, pk: int) -> HttpResponse:
 @for_admins
 def decide(request: SignedInRequest, pk: int) -> HttpResponse:
     campaign = access.screening(request.user, pk)
-    form = DecisionForm(request.POST)
+    form = decision_form(request)
     if not form.is_valid():
         raise Invalid(" ".join(f"{name}: {' '.join(map(str, words))}" for name, words in form.errors.items()))
     decision = screening.decide(campaign, request.user, **form.cleaned_data)
     words = _("%(name)s is accepted.") if decision.is_accepted else _("%(name)s is declined.")
     messages.success(request, words % {"name": decision.candidate})
     return redirect("campaign-screening", pk)
+
+
+def decision_form(request: SignedInRequest) -> DecisionForm:
+    people, campaigns = access.people(request.user), access.campaigns_to_join(request.user)
+    return DecisionForm(request.POST or None, auto_id=False, people=people, campaigns=campaigns)
 
 
 @require_http_methods(["GET", "POST"])

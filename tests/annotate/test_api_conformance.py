@@ -65,6 +65,8 @@ def one_connection() -> Iterator[None]:
 def ids(campaign: Campaign, lena: User, rosa: User, settings: Settings, tmp_path: Path) -> dict[str, int]:
     """Return the id of one row of each noun that stands in an address; the claims are lena's."""
     settings.DATA_DIR, settings.API_REQUESTS_A_MINUTE = tmp_path, 1_000_000
+    # One that screens no candidates has no addresses for that.
+    Campaign.objects.filter(pk=campaign.pk).update(is_screening=True)
     policy = promoted_policy(campaign)
     Checkpoint.objects.update(location="/somewhere")
     prompts = [sampled_prompt(campaign, f"Name river {number}.") for number in range(3)]

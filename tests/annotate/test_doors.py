@@ -87,7 +87,8 @@ DOORS = {
         /campaigns/#/checkpoints /campaigns/#/agreement /campaigns/#/data /campaigns/#/review
         /campaigns/#/intake /campaigns/#/tables /campaigns/#/figures/subject /campaigns/#/gold
         /snapshots/#/card /api/transfers/# /transfers/# /transfers/#/status /transfers/#/problems.csv
-        /campaigns/#/screening /api/campaigns/#/screening
+        /campaigns/#/screening /api/campaigns/#/screening /api/campaigns/#/screening/next
+        /api/campaigns/#/screening/decisions
         /snapshots/# /runs /runs/# /runs/#/status /runs/#/metrics /checkpoints /checkpoints/#
         /api/campaigns/#/reviews /api/campaigns/#/agreement /api/campaigns/#/completions
         /api/campaigns/#/demonstrations
@@ -106,12 +107,13 @@ DOORS = {
         /campaigns/#/prompts/retry /campaigns/#/retraining/now /campaigns/#/data/snapshot /runs/#/cancel
         /transfers/#/cancel /transfers/#/retry /api/transfers/#/cancel /api/transfers/#/retry
         /rankings/#/gold /gold/#/remove /api/rankings/#/gold /api/campaigns/#/prompts/retry
-        /api/campaigns/#/figures/subject/anew
+        /api/campaigns/#/figures/subject/anew /api/grades
         /runs/#/retry /checkpoints/#/promote/# /api/campaigns /api/campaigns/#/customer-prompts
         /api/campaigns/#/instructions /api/campaigns/#/promotions /api/campaigns/#/runs
         /api/campaigns/#/snapshots /api/runs/#/cancel /api/runs/#/retry""",
     ("PUT", "research"): "/api/campaigns/#/members /api/campaigns/#/policies",
     ("PATCH", "research"): "/api/campaigns/#",
+    ("GET PUT", "members"): "/api/campaigns/#/self-assessment",
     ("GET DELETE", "research"): "/api/gold/#",
     ("POST", "owner and admins"): "/tokens/#/revoke",
     ("GET", "admins"): """
@@ -120,7 +122,7 @@ DOORS = {
         /api/snapshots/#/files/kind""",
     ("GET POST", "admins"): "/people/new /campaigns/#/webhooks",
     ("POST", "admins"): """
-        /campaigns/#/screening/decide
+        /campaigns/#/screening/decide /api/campaigns/#/screening/decisions
         /campaigns/#/data/import /api/campaigns/#/imports
         /people/#/role /people/#/work /people/#/password /people/#/deactivate
         /people/#/reactivate /webhooks/#/remove /deliveries/#/redeliver /intake/#/reverse /intake/#/uphold

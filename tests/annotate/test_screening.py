@@ -3,6 +3,7 @@
 import pytest
 
 from annotate.actions import demonstrations, screening
+from annotate.actions.demonstrations import write_own_demonstration
 from annotate.models import AuditEntry, Campaign, Demonstration, ScreeningDecision, User
 from annotate.screening_report import candidates
 from tests.annotate.api import Program
@@ -108,3 +109,57 @@ def test_a_program_reads_the_report(campaign: Campaign, rosa: User) -> None:
     lars, of_lena = Program(rosa).get(f"campaigns/{campaign.pk}/screening").json()
     assert (of_lena["candidate"], of_lena["rankings"]["value"], of_lena["is_accepted"]) == ("lena", 1.0, None)
     assert lars["grade"]["value"] is None
+
+
+def test_a_program_grades_one_demonstration_after_another(
+    campaign: Campaign, lena: User, lars: User, rosa: User
+) -> None:
+    campaign.labelers.remove(lars)
+    (made,) = demonstrated(campaign, lena, 1)
+    program, address = Program(rosa), f"campaigns/{campaign.pk}/screening/next"
+    shown = program.get(address).json()
+    assert (shown["id"], shown["text"]) == (made.pk, "Written 0.") and "lena" not in str(shown)
+    wrong = program.post("grades", {"demonstration": made.pk, "grade": 8})
+    assert (wrong.status_code, wrong.json()["fields"][0]["field"]) == (422, "grade")
+    for grade in (6, 5):
+        assert program.post("grades", {"demonstration": made.pk, "grade": grade}).status_code == 201
+    assert [grade.grade for grade in made.grades.all()] == [5]
+    assert program.get(address).status_code == 204
+
+
+def test_no_program_grades_what_no_candidate_has_submitted(
+    campaign: Campaign, rosa: User, lena: User
+) -> None:
+    make_prompt(campaign)
+    unfinished = demonstrations.claim_next(campaign, lena)
+    own = write_own_demonstration(make_prompt(campaign), rosa, "The Rhine.")
+    for made in (unfinished, own):
+        assert made
+        refused = Program(rosa).post("grades", {"demonstration": made.pk, "grade": 5})
+        assert (refused.status_code, refused.json()["fields"][0]["field"]) == (422, "demonstration")
+
+
+def test_a_program_decides_and_lists_what_was_decided(campaign: Campaign, lena: User, ada: User) -> None:
+    work, program, address = (
+        make_campaign("Work"),
+        Program(ada),
+        f"campaigns/{campaign.pk}/screening/decisions",
+    )
+    said = {"candidate": "lena", "is_accepted": True, "joins": work.pk, "note": "Careful."}
+    decided = program.post(address, said)
+    assert decided.status_code == 201 and decided.json().items() >= said.items()
+    assert list(work.labelers.all()) == [lena]
+    for name in ("ada", "no\0body"):
+        assert program.post(address, said | {"candidate": name}).status_code == 422
+    refused = program.post(address, said | {"joins": campaign.pk}).json()
+    assert [one["field"] for one in refused["fields"]] == ["joins"]
+    assert program.get(address).json()["results"] == [decided.json()]
+
+
+def test_a_candidates_program_says_what_they_can_judge(campaign: Campaign, lena: User, rosa: User) -> None:
+    address = f"campaigns/{campaign.pk}/self-assessment"
+    assert Program(lena).get(address).status_code == 204
+    assert Program(lena).ask("PUT", address, {"text": " "}).status_code == 422
+    assert Program(lena).ask("PUT", address, {"text": "Religion."}).json()["text"] == "Religion."
+    assert Program(lena).get(address).json()["text"] == "Religion."
+    assert Program(rosa).get(f"campaigns/{campaign.pk}/screening").json()[1]["self_assessment"] == "Religion."
