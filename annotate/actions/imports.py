@@ -25,6 +25,7 @@ from annotate.actions.audit import record
 from annotate.actions.campaigns import create_campaign
 from annotate.actions.imported_answers import NewDemonstration, NewRanking
 from annotate.actions.imported_prompts import KnownCompletion, KnownPrompt
+from annotate.actions.kept_figures import ask_all_anew
 from annotate.errors import Invalid
 from annotate.jobs import ring_sampler
 from annotate.models import (
@@ -212,6 +213,9 @@ def _conclude(job: Import, actor: User | None) -> None:
         ring_sampler()
     if done.rows >= ANALYZED_ROWS:
         transaction.on_commit(_analyze)
+    # After the planner's counts, which the figures are read with.
+    if done.prompts or done.rankings or done.demonstrations:
+        ask_all_anew(job.campaign)
 
 
 def _analyze() -> None:

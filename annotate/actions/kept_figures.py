@@ -33,6 +33,13 @@ def ask_anew(campaign: Campaign, subject: str) -> None:
     ring_figures()
 
 
+def ask_all_anew(campaign: Campaign) -> None:
+    """Have all figures of a campaign worked out soon; those of a small one are read when they are shown."""
+    if not is_small(campaign):
+        for subject in SUBJECTS:
+            ask_anew(campaign, subject)
+
+
 def _work_out_if_due(campaign: Campaign, name: str) -> bool:
     kept, _is_new = KeptFigures.objects.get_or_create(campaign=campaign, subject=name)
     now = timezone.now()

@@ -1,12 +1,18 @@
 """Figures of big campaigns: worked out beforehand, shown with their age, the same as read now."""
 
+import io
 from datetime import timedelta
+from unittest.mock import patch
 
 import pytest
 from django.utils import timezone
+from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from annotate import kept, tasks
 from annotate.actions import kept_figures
+from annotate.actions.imports import import_file
+from annotate.celery import app
+from annotate.jobs import KEEP_FIGURES
 from annotate.models import Campaign, KeptFigures, User
 from tests.annotate.api import Program
 from tests.people import client_of
@@ -74,6 +80,19 @@ def test_whoever_asks_gets_them_anew(big: Campaign, rosa: User) -> None:
     assert "HX-Refresh" not in client.get(address).headers
     assert kept_figures.work_out_due() == 1
     assert client.get(address)["HX-Refresh"] == "true"
+
+
+def test_a_file_taken_in_asks_for_them_at_once(
+    big: Campaign, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
+    tasks.keep_figures()
+    line = b'{"id": "new", "prompt": [{"role": "user", "content": "Name a lake."}]}'
+    with patch.object(app, "send_task") as ring, django_capture_on_commit_callbacks(execute=True):
+        import_file("prompts", io.BytesIO(line), big, None)
+    assert KEEP_FIGURES in [call.args[0] for call in ring.call_args_list]
+    assert kept_figures.work_out_due() == len(kept.SUBJECTS)
+    import_file("prompts", io.BytesIO(line), big, None)
+    assert kept_figures.work_out_due() == 0
 
 
 def test_one_worker_at_a_time_works_on_them(big: Campaign) -> None:
