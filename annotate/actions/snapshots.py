@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
+from uuid import uuid4
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -115,7 +115,7 @@ def _freeze(chosen: Chosen) -> Chosen:
             cursor.execute(FREEZE.format(kind=kind, table=table))
             cursor.execute(FORGET_TAKEN_BACK.format(kind=kind, table=table))
     frozen: dict[str, Query] = {kind: (f"TABLE chosen_{kind} ORDER BY id", ()) for kind in chosen.ids}
-    return Chosen(frozen, written="written.id IN (SELECT id FROM chosen_demonstrations)")
+    return chosen._replace(ids=frozen, written="written.id IN (SELECT id FROM chosen_demonstrations)")
 
 
 def snapshots_folder() -> Path:
@@ -126,12 +126,29 @@ def snapshots_folder() -> Path:
 
 @contextmanager
 def _folder_beside() -> Iterator[Path]:
-    """Give a folder to write in beside the finished ones; what is left of it at the end is removed."""
-    folder = Path(mkdtemp(suffix=".partial", dir=snapshots_folder()))
+    """Give a folder to write in beside the finished ones; what is left of it at the end is removed.
+
+    Its name is held until the transaction ends, wherever its process runs: a folder whose name nobody holds
+    was left by one that was killed, and is removed too.
+    """
+    for left in snapshots_folder().glob("*.partial"):
+        if _hold(left.name):
+            shutil.rmtree(left, ignore_errors=True)
+    folder = snapshots_folder() / f"{uuid4().hex}.partial"
+    _hold(folder.name)
+    folder.mkdir()
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _hold(name: str) -> bool:
+    """Take the database's lock on a name until the transaction ends; return False where another has it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [name])
+        (is_held,) = cursor.fetchone()
+    return bool(is_held)
 
 
 class _Teller:

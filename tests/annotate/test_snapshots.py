@@ -1,5 +1,6 @@
 import hashlib
 import json
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,19 @@ def test_a_folder_that_went_missing_is_written_again(ranked: Campaign, rosa: Use
     location.rename(location.with_suffix(".moved"))
     assert take_snapshot(ranked, rosa).location == str(location)
     assert (location / "prompts.jsonl").exists()
+
+
+def test_what_a_killed_snapshot_left_is_removed_and_what_another_writes_stays(
+    ranked: Campaign, rosa: User, tmp_path: Path
+) -> None:
+    left, written = (tmp_path / "snapshots" / f"{name}.partial" for name in ("left", "written"))
+    for folder in (left, written):
+        folder.mkdir(parents=True)
+        (folder / "rankings.jsonl").write_text("half")
+    with closing(connection.copy()) as another:
+        another.cursor().execute("SELECT pg_advisory_lock(hashtextextended('written.partial', 0))")
+        snapshot = take_snapshot(ranked, rosa)
+    assert {path.name for path in written.parent.iterdir()} == {written.name, snapshot.sha256}
 
 
 def test_there_is_no_snapshot_of_nothing(campaign: Campaign, rosa: User) -> None:
