@@ -274,6 +274,7 @@ class SnapshotForm(forms.Form):
         queryset=Campaign.objects.none(),
         required=False,
         widget=forms.CheckboxSelectMultiple,
+        help_text=_("Ids that came from files then begin with their campaign's number."),
     )
 
     def __init__(self, campaign: Campaign, data: QueryDict | None = None) -> None:

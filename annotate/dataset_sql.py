@@ -9,8 +9,8 @@ statistics yet, it may begin with a policy and read all its completions again fo
 from string import Template
 
 _PROMPT_ID = """
-to_json(CASE WHEN prompt.source_id <> '' THEN prompt.source_id ELSE
-    concat('prompt-', prompt.id, '-', to_hex(floor(extract(epoch FROM prompt.created_at))::bigint)) END)
+to_json(coalesce(nullif($source_id, ''),
+    concat('prompt-', prompt.id, '-', to_hex(floor(extract(epoch FROM prompt.created_at))::bigint))))
 """
 _AUTHOR = "(SELECT to_json(username) FROM annotate_user WHERE id = prompt.author_id)"
 # What the formats say of a prompt, its split aside, which stands last. jsonb writes role before content.
@@ -28,7 +28,7 @@ CROSS JOIN LATERAL (SELECT * FROM annotate_prompt WHERE id = {key} OFFSET 0) AS 
 
 
 def _statement(text: str, prompt: str) -> Template:
-    """Fill in what the statements share; $ids and $written stay to be filled in."""
+    """Fill in what the statements share; $ids, $written and $source_id stay to be filled in."""
     shared = {"about": _ABOUT, "split": _SPLIT, "prompt": _JOIN_PROMPT.format(key=prompt)}
     return Template(Template(text).safe_substitute(shared))
 

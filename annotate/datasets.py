@@ -2,7 +2,8 @@
 
 Key order and row order are fixed, so equal rows give equal bytes. `id` names the prompt in every format:
 the rankings of one prompt share it and differ by `labeler`, its demonstrations share it and differ by
-`completion`. Not in the formats, hence not exported: notes, the places completions were shown in, who wrote
+`completion`. Where a file holds several campaigns, names that came with a prompt begin with its campaign's
+number. Not in the formats, hence not exported: notes, the places completions were shown in, who wrote
 a demonstration, a prompt's kind and use case, and how a completion was sampled.
 """
 
@@ -24,6 +25,12 @@ WIRE = {
 }
 KINDS = ("rankings", "comparisons", "unpaired", "rated", "demonstrations", "sft", "prompts")
 
+# Two campaigns may have the same names. One that would become longer than an import takes gives way to ours.
+BY_CAMPAIGN = """
+CASE WHEN length(prompt.source_id) BETWEEN 1 AND 180 THEN concat(prompt.campaign_id, '/', prompt.source_id)
+    ELSE '' END
+"""
+
 # Each id's rows are found through indexes, whatever the planner counted when the tables were empty: then it
 # would read whole tables for each id.
 BY_INDEX = "SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off"
@@ -37,6 +44,8 @@ class Chosen(NamedTuple):
     ids: dict[str, Query]
     written: str
     """SQL: which demonstrations (`written`) a ranking's line may show."""
+    source_id: str = "prompt.source_id"
+    """SQL: what names a `prompt` that came with a name; '' where it has none."""
 
 
 class Record(NamedTuple):
@@ -67,7 +76,7 @@ def derive(kind: str, wire: Iterable[bytes]) -> Iterator[bytes]:
 def records(kind: str, chosen: Chosen) -> Iterator[Record]:
     """Yield records of one kind of WIRE; the connection can do nothing else until the last one."""
     ids, params = chosen.ids[kind]
-    statement = WIRE[kind].substitute(ids=ids, written=chosen.written)
+    statement = WIRE[kind].substitute(ids=ids, written=chosen.written, source_id=chosen.source_id)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(BY_INDEX)
         with cursor.copy(f"COPY ({statement}) TO STDOUT (FORMAT binary)", params) as copy:

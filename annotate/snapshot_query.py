@@ -123,7 +123,8 @@ def choose(campaign: Campaign, query: SnapshotQuery) -> Chosen:
     prompts = _dated(rows["prompts"], "created_at", query)
     if query.splits:
         prompts = prompts.filter(split__in=query.splits)
-    return datasets.chosen(answers | {"prompts": prompts}, written="false")
+    found = datasets.chosen(answers | {"prompts": prompts}, written="false")
+    return found._replace(source_id=datasets.BY_CAMPAIGN) if len(campaigns) > 1 else found
 
 
 def _answers(answers: QuerySet[Any], query: SnapshotQuery) -> QuerySet[Any]:

@@ -57,6 +57,11 @@ def prompts_in(snapshot: Snapshot, kind: str = "rankings") -> list[str]:
     return [json.loads(line)["prompt"][0]["content"] for line in lines]
 
 
+def ids_in(snapshot: Snapshot, kind: str = "prompts") -> list[str]:
+    lines = (Path(snapshot.location) / f"{kind}.jsonl").read_text().splitlines()
+    return [json.loads(line)["id"] for line in lines]
+
+
 QUERIES: list[tuple[dict[str, Any], list[str]]] = [
     ({"agreement": 0.83}, ["Alike", "Alike"]),
     ({"agreement": 0.84}, []),
@@ -100,6 +105,22 @@ def test_held_out_labelers_are_in_no_snapshot_of_several_campaigns(
     assert snapshot.query == {"campaigns": ["Elsewhere"]}
 
 
+def test_the_same_ids_in_two_campaigns_stay_apart(judged: Campaign, rosa: User, lena: User) -> None:
+    elsewhere = make_campaign("Elsewhere")
+    rank(sampled_prompt(elsewhere, "Else"), lena, [1, 2, 3, 4])
+    for campaign, text in ((judged, "Alike"), (elsewhere, "Else")):
+        words = [{"role": "user", "content": text}]
+        Prompt.objects.filter(campaign=campaign, messages=words).update(source_id="r1")
+    Prompt.objects.filter(campaign=judged, messages__0__content="Unlike").update(source_id="u" * 200)
+    assert "r1" in ids_in(take_snapshot(judged, rosa))
+    together = _taken(judged, rosa, {"campaigns": [elsewhere]})
+    ids = ids_in(together)
+    assert {f"{judged.pk}/r1", f"{elsewhere.pk}/r1"} < set(ids)
+    assert len(set(ids)) == len(ids) == 4
+    assert max(map(len, ids)) <= 200
+    assert set(ids_in(together, "rankings")) == set(ids)
+
+
 def test_the_manifest_counts_whose_answers_under_which_instructions(judged: Campaign, rosa: User) -> None:
     about = take_snapshot(judged, rosa).manifest["rankings"]
     assert (about["labelers"], about["by_labeler"]) == (2, [3, 2])
@@ -132,14 +153,16 @@ def test_page_program_and_command_take_the_same_snapshot(
 ) -> None:
     path = f"campaigns/{judged.pk}/snapshots"
     by_program = Program(rosa).post(path, {"agreement": 0.83, "splits": ["train"]}).json()
-    assert by_program["query"] == {"agreement": 0.83, "keep_single": False, "splits": ["train"]}
+    carrying.work(by_program["id"])
+    taken = Snapshot.objects.get()
+    assert taken.query == {"agreement": 0.83, "keep_single": False, "splits": ["train"]}
     form = {"agreement": "0.83", "splits": ["train"], "labelers": ""}
     client_of(rosa).post(f"/campaigns/{judged.pk}/data/snapshot", form)
-    asked = Transfer.objects.get()
+    asked = Transfer.objects.exclude(pk=by_program["id"]).get()
     carrying.work(asked.pk)
-    assert client_of(rosa).get(f"/transfers/{asked.pk}").url == f"/snapshots/{by_program['id']}"
+    assert client_of(rosa).get(f"/transfers/{asked.pk}").url == f"/snapshots/{taken.pk}"
     call_command("take_snapshot", campaign=judged.name, agreement=0.83, split=["train"])
-    assert json.loads(capsys.readouterr().out)["sha256"] == by_program["sha256"]
+    assert json.loads(capsys.readouterr().out)["sha256"] == taken.sha256
 
 
 def test_a_form_that_cannot_be_meant_keeps_what_was_typed(judged: Campaign, rosa: User) -> None:
