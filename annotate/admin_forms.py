@@ -58,6 +58,7 @@ CampaignForm = modelform_factory(
         "category_qualifications",
         "is_open",
         "is_screening",
+        "gives_qualification",
     ],
 )
 

@@ -26,6 +26,7 @@ class CampaignSettings(TypedDict, total=False):
     labelers_per_prompt: int
     is_open: bool
     is_screening: bool
+    gives_qualification: str
     is_rehearsal: bool
     use_cases: str
     qualification: str
@@ -125,6 +126,22 @@ def set_members(campaign: Campaign, actor: User, labelers: Iterable[User]) -> No
                 added=sorted(after - before),
                 removed=sorted(before - after),
             )
+
+
+def add_member(campaign: Campaign, actor: User, labeler: User) -> None:
+    """Let one more person label; who else does stays as it is, whoever else changes that just now."""
+    with transaction.atomic():
+        if not campaign.labelers.filter(pk=labeler.pk).exists():
+            campaign.labelers.add(labeler)
+            record(actor, "changed members", campaign, added=[labeler.username], removed=[])
+
+
+def remove_member(campaign: Campaign, actor: User, labeler: User) -> None:
+    """Let one person label no more; they keep what they submitted."""
+    with transaction.atomic():
+        if campaign.labelers.filter(pk=labeler.pk).exists():
+            campaign.labelers.remove(labeler)
+            record(actor, "changed members", campaign, added=[], removed=[labeler.username])
 
 
 def refuse_bad_settings(campaign: Campaign) -> None:

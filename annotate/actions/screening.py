@@ -4,7 +4,8 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from annotate.actions.audit import record
-from annotate.actions.campaigns import set_members
+from annotate.actions.campaigns import add_member, remove_member
+from annotate.actions.people import change_work
 from annotate.errors import Invalid, Refused
 from annotate.models import Campaign, Demonstration, Grade, ScreeningDecision, SelfAssessment, User
 
@@ -47,18 +48,28 @@ def decide(
     joins: Campaign | None = None,
     note: str = "",
 ) -> ScreeningDecision:
-    """Accept or decline a candidate; whoever is accepted labels in the campaign that they join.
+    """Accept or decline a candidate.
+
+    Whoever is accepted gets the qualification that the screening gives, and labels in the campaign that they
+    join; whoever is declined loses both again.
 
     Raises:
-        Invalid: nobody is a candidate by this name, or the note is too long.
+        Invalid: nobody is a candidate by this name, the note is too long, or the campaign that they would
+            join asks for a qualification that they lack all the same.
     """
     if not campaign.is_screening or not campaign.labelers.filter(pk=candidate.pk).exists():
         raise Invalid(_("%(name)s is no candidate of this campaign.") % {"name": candidate})
     if len(note) > LONGEST_TEXT:
         raise Invalid(_("Note: at most %(limit)d characters.") % {"limit": LONGEST_TEXT})
     joins = joins if is_accepted else None
+    # Two decisions at once on one person are taken one after the other.
+    candidate = User.objects.select_for_update(no_key=True).get(pk=candidate.pk)
+    _qualify(campaign, actor, candidate, is_accepted=is_accepted)
     if joins is not None:
-        set_members(joins, actor, [*joins.labelers.all(), candidate])
+        _refuse_unqualified(joins, candidate)
+        add_member(joins, actor, candidate)
+    elif not is_accepted:
+        _take_back(campaign, actor, candidate)
     decision = ScreeningDecision.objects.create(
         campaign=campaign,
         candidate=candidate,
@@ -70,3 +81,27 @@ def decide(
     verb = "accepted" if is_accepted else "declined"
     record(actor, verb, candidate, screening=campaign.name, joins=joins.name if joins else None, note=note)
     return decision
+
+
+def _qualify(campaign: Campaign, actor: User, candidate: User, *, is_accepted: bool) -> None:
+    """Give a candidate what the screening gives, or take it from them."""
+    name = campaign.gives_qualification
+    if name and is_accepted != (name in candidate.qualifications):
+        others = [each for each in candidate.qualifications if each != name]
+        change_work(candidate, actor, qualifications=[*others, name] if is_accepted else others)
+
+
+def _refuse_unqualified(joins: Campaign, candidate: User) -> None:
+    if joins.qualification and joins.qualification not in candidate.qualifications:
+        words = _(
+            "Labels in: %(campaign)s asks for the qualification “%(name)s”, which accepting does not give. "
+            "Name it in this screening's settings, or give it to %(candidate)s first."
+        )
+        raise Invalid(words % {"campaign": joins, "name": joins.qualification, "candidate": candidate})
+
+
+def _take_back(campaign: Campaign, actor: User, candidate: User) -> None:
+    """Let a candidate no more label where an acceptance that is now declined let them in."""
+    held = campaign.screening_decisions.filter(candidate=candidate).select_related("joins").first()
+    if held is not None and held.joins is not None:
+        remove_member(held.joins, actor, candidate)

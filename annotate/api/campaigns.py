@@ -25,6 +25,7 @@ class CampaignShape(serializers.ModelSerializer[Campaign]):
             "labelers_per_prompt",
             "is_open",
             "is_screening",
+            "gives_qualification",
             "use_cases",
             "qualification",
             "category_qualifications",

@@ -38,6 +38,15 @@ class Campaign(models.Model):
             "Candidates answer beside researchers: set labelers per prompt to how many they are together."
         ),
     )
+    gives_qualification = models.CharField(
+        _("qualification that accepting a candidate gives"),
+        max_length=50,
+        blank=True,
+        default="",
+        help_text=_(
+            "Of a screening: whoever is accepted has it, whoever is declined has it no more. Empty: none."
+        ),
+    )
     # Gone once everything in it is gone: the rehearsal's own campaign, hidden from labelers' lists elsewhere.
     is_rehearsal = models.BooleanField(default=False)
     labelers = models.ManyToManyField(settings.AUTH_USER_MODEL, blank=True, related_name="campaigns")

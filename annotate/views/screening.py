@@ -1,7 +1,7 @@
 """Screening: the report on candidates, grading their demonstrations, deciding, and their own assessment."""
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -13,7 +13,7 @@ from annotate.actions.screening import BEST_GRADE
 from annotate.admin_forms import DecisionForm
 from annotate.errors import Invalid
 from annotate.forms import as_written, whole_number
-from annotate.models import Demonstration
+from annotate.models import Campaign, Demonstration
 from annotate.screening_figures import FLAGS_CUTOFF, GRADE_CUTOFF, RANKINGS_CUTOFF
 from annotate.screening_report import candidates, next_to_grade, to_grade
 
@@ -24,14 +24,7 @@ LONGEST_NUMBER = 19
 @for_researchers
 def report(request: SignedInRequest, pk: int) -> HttpResponse:
     campaign = access.screening(request.user, pk)
-    context = {
-        "campaign": campaign,
-        "candidates": candidates(campaign),
-        "to_grade": to_grade(campaign, request.user).count(),
-        "cutoffs": {"flags": FLAGS_CUTOFF, "rankings": RANKINGS_CUTOFF, "grade": GRADE_CUTOFF},
-        "form": decision_form(request),
-    }
-    return render(request, "screening/report.html", context)
+    return render(request, "screening/report.html", context_of(campaign, request))
 
 
 @require_http_methods(["GET", "POST"])
@@ -69,18 +62,39 @@ def grade(request: SignedInRequest, pk: int) -> HttpResponse:
 @for_admins
 def decide(request: SignedInRequest, pk: int) -> HttpResponse:
     campaign = access.screening(request.user, pk)
-    form = decision_form(request)
-    if not form.is_valid():
-        raise Invalid(" ".join(f"{name}: {' '.join(map(str, words))}" for name, words in form.errors.items()))
-    decision = screening.decide(campaign, request.user, **form.cleaned_data)
-    words = _("%(name)s is accepted.") if decision.is_accepted else _("%(name)s is declined.")
-    messages.success(request, words % {"name": decision.candidate})
-    return redirect("campaign-screening", pk)
+    form = decision_form(request, request.POST)
+    if form.is_valid():
+        try:
+            decision = screening.decide(campaign, request.user, **form.cleaned_data)
+        except Invalid as refused:
+            form.add_error(None, str(refused))
+        else:
+            words = _("%(name)s is accepted.") if decision.is_accepted else _("%(name)s is declined.")
+            messages.success(request, words % {"name": decision.candidate})
+            return redirect("campaign-screening", pk)
+    context = context_of(campaign, request, form)
+    return render(request, "screening/report.html", context, status=422)
 
 
-def decision_form(request: SignedInRequest) -> DecisionForm:
+def context_of(
+    campaign: Campaign, request: SignedInRequest, refused: DecisionForm | None = None
+) -> dict[str, object]:
+    """Return what the report shows; what was refused stands again where it was typed."""
+    fresh, about = decision_form(request), refused and refused.data.get("candidate")
+    return {
+        "campaign": campaign,
+        "candidates": [
+            (one, refused if about == str(one.user.pk) else fresh) for one in candidates(campaign)
+        ],
+        "to_grade": to_grade(campaign, request.user).count(),
+        "cutoffs": {"flags": FLAGS_CUTOFF, "rankings": RANKINGS_CUTOFF, "grade": GRADE_CUTOFF},
+        "refused": refused,
+    }
+
+
+def decision_form(request: SignedInRequest, data: QueryDict | None = None) -> DecisionForm:
     people, campaigns = access.people(request.user), access.campaigns_to_join(request.user)
-    return DecisionForm(request.POST or None, auto_id=False, people=people, campaigns=campaigns)
+    return DecisionForm(data, auto_id=False, people=people, campaigns=campaigns)
 
 
 @require_http_methods(["GET", "POST"])

@@ -105,6 +105,35 @@ def test_an_admin_decides_and_the_accepted_one_labels(
     assert "Accepted" in page and "Careful." in page and "Declined" in page
 
 
+def test_accepting_qualifies_and_declining_takes_it_back(campaign: Campaign, lena: User, ada: User) -> None:
+    Campaign.objects.filter(pk=campaign.pk).update(gives_qualification="medicine")
+    work, client = make_campaign("Work", qualification="medicine"), client_of(ada)
+    make_prompt(work)
+    url, own = f"/campaigns/{campaign.pk}/screening", client_of(lena)
+    assert "Accepting gives the qualification “medicine”." in client.get(url).text
+    client.post(f"{url}/decide", {"candidate": lena.pk, "is_accepted": "yes", "joins": work.pk})
+    lena.refresh_from_db()
+    assert lena.qualifications == ["medicine"]
+    assert own.post(f"/demonstrate/{work.pk}").status_code == 302
+    client.post(f"{url}/decide", {"candidate": lena.pk, "is_accepted": "no"})
+    lena.refresh_from_db()
+    assert (lena.qualifications, list(work.labelers.all())) == ([], [])
+    assert own.post(f"/demonstrate/{work.pk}").status_code == 404
+
+
+def test_nobody_is_accepted_where_they_would_get_no_work(campaign: Campaign, lena: User, ada: User) -> None:
+    work, url = make_campaign("Work", qualification="law"), f"/campaigns/{campaign.pk}/screening/decide"
+    said = {"candidate": lena.pk, "is_accepted": "yes", "joins": work.pk, "note": "Knows <i>torts</i>."}
+    refused = client_of(ada).post(url, said)
+    assert (refused.status_code, ScreeningDecision.objects.count()) == (422, 0)
+    assert "asks for the qualification “law”" in refused.text
+    assert "Knows &lt;i&gt;torts&lt;/i&gt;." in refused.text and refused.text.count("<details open>") == 1
+    assert not work.labelers.exists() and not AuditEntry.objects.filter(verb="accepted").exists()
+    program = {"candidate": "lena", "is_accepted": True, "joins": work.pk}
+    answer = Program(ada).post(f"campaigns/{campaign.pk}/screening/decisions", program)
+    assert answer.status_code == 422 and "“law”" in answer.json()["detail"]
+
+
 def test_a_program_reads_the_report(campaign: Campaign, rosa: User) -> None:
     lars, of_lena = Program(rosa).get(f"campaigns/{campaign.pk}/screening").json()
     assert (of_lena["candidate"], of_lena["rankings"]["value"], of_lena["is_accepted"]) == ("lena", 1.0, None)
