@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from annotate import sql
 from annotate.actions import answers, claims, handing_out, hidden_checks, revisions
-from annotate.errors import Invalid
+from annotate.errors import Invalid, Refused
 from annotate.models import (
     Campaign,
     ClaimState,
@@ -73,10 +73,17 @@ def claim_next(campaign: Campaign, labeler: User, besides: int = 0) -> Ranking |
     )
 
 
-def claim_prompt(prompt: Prompt, labeler: User) -> Ranking | None:
-    """Return this labeler's ranking of this prompt, a new one if need be; None if it takes no more."""
+def claim_prompt(prompt: Prompt, labeler: User) -> Ranking:
+    """Return this labeler's ranking of this prompt, a new one if need be.
+
+    Raises:
+        Refused: it takes no more.
+    """
     claim = handing_out.take(Ranking, prompt.pk, prompt.campaign, labeler)
-    return claim or Ranking.objects.filter(labeler=labeler, prompt=prompt).first()
+    ranking = claim or Ranking.objects.filter(labeler=labeler, prompt=prompt).first()
+    if ranking is None:
+        raise Refused(_("This prompt takes no more rankings: others hold or have ranked it."))
+    return ranking
 
 
 def left(campaign: Campaign, labeler: User) -> int:

@@ -30,12 +30,7 @@ class SkipShape(serializers.Serializer[Any]):
     reason = serializers.CharField(max_length=300, required=False, default="", allow_blank=True)
 
 
-class AnswerShape(serializers.Serializer[Any]):
-    """What every answer may say beside its own words."""
-
-    prompt_flags = serializers.ListField(
-        child=serializers.ChoiceField(choices=PromptFlag.choices), required=False, default=list
-    )
+class SecondsShape(serializers.Serializer[Any]):
     seconds = serializers.FloatField(
         min_value=0,
         max_value=10_000_000,
@@ -43,4 +38,12 @@ class AnswerShape(serializers.Serializer[Any]):
         default=None,
         allow_null=True,
         help_text="The time worked on it; else it is counted from the claim.",
+    )
+
+
+class AnswerShape(SecondsShape):
+    """What every answer may say beside its own words."""
+
+    prompt_flags = serializers.ListField(
+        child=serializers.ChoiceField(choices=PromptFlag.choices), required=False, default=list
     )

@@ -1,16 +1,19 @@
 """Demonstrations: what a labeler gets next, its draft, its submission; and a campaign's, for researchers."""
 
+from typing import Any
+
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
 from annotate import access
-from annotate.actions import answers, demonstrations
+from annotate.actions import answers, demonstrations, suggestions
 from annotate.actions.demonstrations import LONGEST_DEMONSTRATION
 from annotate.api.auth import ApiRequest
 from annotate.api.claims import AnswerShape, ClaimShape, SkipShape
 from annotate.api.endpoints import NOTHING, Endpoint, once, sent
 from annotate.api.shapes import username
+from annotate.api.suggestions import BegunFromShape, begun_from
 from annotate.models import Demonstration, Scope
 
 
@@ -18,7 +21,7 @@ class DemonstrationShape(ClaimShape):
     text = serializers.CharField(allow_blank=True)
 
 
-class DemonstrationAnswerShape(AnswerShape):
+class DemonstrationAnswerShape(AnswerShape, BegunFromShape):
     text = serializers.CharField(max_length=LONGEST_DEMONSTRATION, allow_blank=True, trim_whitespace=False)
 
 
@@ -56,7 +59,7 @@ class DemonstrationDraft(Endpoint):
     def put(self, request: ApiRequest, pk: int) -> Response:
         """Keep an unfinished text and renew the claim."""
         written = access.demonstration(request.user, pk)
-        demonstrations.save_draft(written, **sent(DemonstrationAnswerShape, request))
+        demonstrations.save_draft(written, **answer_in(request, written))
         return Response(DemonstrationShape(access.demonstration(request.user, pk)).data)
 
 
@@ -68,7 +71,7 @@ class SubmitDemonstration(Endpoint):
     def post(self, request: ApiRequest, pk: int) -> Response:
         """Make a text count. The same again changes nothing."""
         written = access.demonstration(request.user, pk)
-        demonstrations.submit(written, **sent(DemonstrationAnswerShape, request))
+        demonstrations.submit(written, **answer_in(request, written))
         return Response(DemonstrationShape(access.demonstration(request.user, pk)).data)
 
 
@@ -102,3 +105,10 @@ class CampaignDemonstrations(Endpoint):
         campaign = access.campaign(request.user, pk)
         rows = access.written_demonstrations(request.user).filter(prompt__campaign=campaign)
         return self.listed(rows, WrittenDemonstrationShape)
+
+
+def answer_in(request: ApiRequest, demonstration: Demonstration) -> dict[str, Any]:
+    """Return what was sent as the actions take it."""
+    given = sent(DemonstrationAnswerShape, request)
+    asked = suggestions.own(request.user, demonstration.prompt)
+    return given | {"suggestion": begun_from(given["suggestion"], asked)}

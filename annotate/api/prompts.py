@@ -17,6 +17,7 @@ from annotate.models import Completion, Kind, Notice, Prompt, PromptFlag, Sampli
 SAMPLING = OpenApiParameter("sampling", enum=Sampling.values, description="Those whose sampling is there.")
 MOST_PROMPTS = 500
 """In one request."""
+MOST_PAIRS = 50
 
 
 class NoticeShape(serializers.ModelSerializer[Notice]):
@@ -54,6 +55,25 @@ class PromptShape(serializers.ModelSerializer[Prompt]):
 class NewPromptShape(serializers.Serializer[Any]):
     messages = MessagesField(child=MessageShape(), min_length=1, max_length=100)
     use_case = serializers.CharField(max_length=200, required=False, default="", allow_blank=True)
+    category = serializers.CharField(max_length=50, required=False, default="", allow_blank=True)
+    flags = serializers.ListField(
+        child=serializers.ChoiceField(choices=PromptFlag.choices), required=False, default=list
+    )
+
+
+class PairShape(serializers.Serializer[Any]):
+    query = serializers.CharField(trim_whitespace=False)
+    response = serializers.CharField(trim_whitespace=False)
+
+
+class NewFewShotShape(serializers.Serializer[Any]):
+    instruction = serializers.CharField(trim_whitespace=False)
+    pairs: Any = serializers.ListSerializer(
+        child=PairShape(),
+        min_length=2,
+        max_length=MOST_PAIRS,
+        help_text="Each is asked once, the others its examples.",
+    )
     category = serializers.CharField(max_length=50, required=False, default="", allow_blank=True)
     flags = serializers.ListField(
         child=serializers.ChoiceField(choices=PromptFlag.choices), required=False, default=list
@@ -148,6 +168,20 @@ class CampaignPrompts(Endpoint):
         campaign = access.labeling_campaign(request.user, pk)
         given = sent(NewPromptsShape, request)["prompts"]
         added = prompts.write_prompts(campaign, request.user, [_plain(one) for one in given])
+        return Response(AddedPromptsShape({"prompts": added}).data, status.HTTP_201_CREATED)
+
+
+class FewShotPrompts(Endpoint):
+    write_scope = Scope.PROMPTS
+
+    @extend_schema(request=NewFewShotShape, responses={201: AddedPromptsShape})
+    @once
+    def post(self, request: ApiRequest, pk: int) -> Response:
+        """Add a few-shot prompt of one's own: one prompt for each pair, which its response answers."""
+        campaign = access.labeling_campaign(request.user, pk)
+        given = sent(NewFewShotShape, request)
+        pairs = [prompts.Pair(**pair) for pair in given.pop("pairs")]
+        added = prompts.write_few_shot(campaign, request.user, pairs=pairs, **given)
         return Response(AddedPromptsShape({"prompts": added}).data, status.HTTP_201_CREATED)
 
 

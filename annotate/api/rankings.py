@@ -164,6 +164,17 @@ class NextRanking(Endpoint):
         return Response(RankingShape(ranking).data) if ranking else Response(status=204)
 
 
+class RankPrompt(Endpoint):
+    write_scope = Scope.LABEL
+
+    @extend_schema(request=None, responses=RankingShape)
+    def post(self, request: ApiRequest, pk: int) -> Response:
+        """Claim a prompt that one wrote oneself, or answer one's ranking of it."""
+        prompt = access.prompt(request.user, pk)
+        access.labeling_campaign(request.user, prompt.campaign_id)
+        return Response(RankingShape(rankings.claim_prompt(prompt, request.user)).data)
+
+
 class OneRanking(Endpoint):
     @extend_schema(responses=RankingShape)
     def get(self, request: ApiRequest, pk: int) -> Response:

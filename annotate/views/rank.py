@@ -7,7 +7,6 @@ from django.db.models import F
 from django.http import HttpResponse
 from django.middleware.csrf import get_token
 from django.shortcuts import redirect, render
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
@@ -41,10 +40,7 @@ def claim_next(request: SignedInRequest, campaign_pk: int) -> HttpResponse:
 def claim_prompt(request: SignedInRequest, prompt_pk: int) -> HttpResponse:
     prompt = access.prompt(request.user, prompt_pk)
     access.labeling_campaign(request.user, prompt.campaign_id)
-    ranking = rankings.claim_prompt(prompt, request.user)
-    if ranking is None:
-        raise Refused(_("This prompt takes no more rankings: others hold or have ranked it."))
-    return redirect("ranking", ranking.pk)
+    return redirect("ranking", rankings.claim_prompt(prompt, request.user).pk)
 
 
 @require_safe

@@ -20,9 +20,18 @@ from pytest_django import Settings
 from schemathesis import checks
 from schemathesis.core.failures import FailureGroup
 
-from annotate.actions import demonstrations, rankings, runs
+from annotate.actions import demonstrations, dialogues, rankings, runs, suggestions
 from annotate.actions.demonstrations import write_own_demonstration
-from annotate.models import Campaign, Checkpoint, GoldItem, IntakeDecision, Rule, Transfer, User
+from annotate.models import (
+    Campaign,
+    Checkpoint,
+    DialogueMode,
+    GoldItem,
+    IntakeDecision,
+    Rule,
+    Transfer,
+    User,
+)
 from tests.annotate.api import Program
 from tests.rows import make_prompt, promoted_policy, sampled_prompt
 
@@ -78,6 +87,8 @@ def ids(campaign: Campaign, lena: User, rosa: User, settings: Settings, tmp_path
     rows = {"campaigns": campaign, "prompts": prompts[0], "rankings": ranking, "runs": run}
     rows |= {
         "demonstrations": demonstration,
+        "dialogues": dialogues.open_dialogue(campaign, lena, DialogueMode.BOTH_SIDES),
+        "suggestions": suggestions.ask(campaign, lena, prompts[0].messages),
         "snapshots": run.snapshot,
         "checkpoints": policy,
         "people": lena,

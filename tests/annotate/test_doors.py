@@ -61,11 +61,12 @@ DOORS = {
     ("GET POST", "people"): "/account /account/tokens",
     ("POST", "people"): "/sign-out /theme /account/languages",
     ("GET", "owner and research"): """
-        /prompts/# /dialogues/# /dialogues/#/turns/# /api/prompts/# /api/prompts/#/completions""",
+        /prompts/# /dialogues/# /dialogues/#/turns/# /api/prompts/# /api/prompts/#/completions
+        /api/dialogues/#""",
     ("POST", "owner and research"): "/prompts/#/retry /api/prompts/#/retry",
     ("GET", "owner"): """
         /demonstrations/# /rankings/# /rankings/#/compare /suggestions/#
-        /api/demonstrations/# /api/rankings/#""",
+        /api/demonstrations/# /api/rankings/# /api/suggestions/#""",
     ("POST", "owner"): """
         /prompts/#/rank /dialogues/#/suggest /dialogues/#/turns/#/draft /dialogues/#/turns/#/add
         /dialogues/#/turns/#/change /dialogues/#/turns/#/take-back /dialogues/#/ask-again /dialogues/#/finish
@@ -73,15 +74,20 @@ DOORS = {
         /demonstrations/#/undo /demonstrations/#/ahead /demonstrations/#/suggest /rankings/#/draft
         /rankings/#/submit /rankings/#/skip /rankings/#/undo /rankings/#/ahead
         /api/demonstrations/#/submit /api/demonstrations/#/skip /api/demonstrations/#/undo
-        /api/rankings/#/submit /api/rankings/#/skip /api/rankings/#/undo""",
-    ("PUT", "owner"): "/api/demonstrations/#/draft /api/rankings/#/draft",
+        /api/rankings/#/submit /api/rankings/#/skip /api/rankings/#/undo /api/prompts/#/rank
+        /api/demonstrations/#/suggestions /api/dialogues/#/suggestions /api/dialogues/#/turns
+        /api/dialogues/#/take-back /api/dialogues/#/ask-again /api/dialogues/#/finish
+        /api/dialogues/#/drop""",
+    ("PUT", "owner"): """
+        /api/demonstrations/#/draft /api/rankings/#/draft /api/dialogues/#/draft /api/dialogues/#/turns/#""",
     ("GET POST", "members"): "/write/# /write/#/few-shot /campaigns/#/self-assessment",
     ("POST", "members"): """
         /write/#/few-shot/preview /write/#/dialogues/open /demonstrate/# /rank/# /api/campaigns/#/prompts
-        /api/campaigns/#/demonstrations/next /api/campaigns/#/rankings/next""",
+        /api/campaigns/#/demonstrations/next /api/campaigns/#/rankings/next /api/campaigns/#/few-shot-prompts
+        /api/campaigns/#/dialogues""",
     ("GET", "members and research"): """
         /write/#/dialogues /campaigns/#/today /api/campaigns/# /api/campaigns/#/instructions
-        /api/campaigns/#/prompts""",
+        /api/campaigns/#/prompts /api/campaigns/#/dialogues""",
     ("GET", "research"): """
         /campaigns /campaigns/# /campaigns/#/metrics /campaigns/#/prompts /campaigns/#/runs
         /campaigns/#/checkpoints /campaigns/#/agreement /campaigns/#/data /campaigns/#/review
