@@ -37,6 +37,8 @@ DELETE FROM chosen_{kind} AS chosen USING {table} AS answer
 WHERE answer.id = chosen.id AND answer.frozen_at IS NULL
 """
 ROWS_A_TELLING = 500
+WRITTEN_BYTES = 1024 * 1024
+"""At once: by the usual 8 KB, a file's writing costs more than its hash."""
 ANY_CHOSEN = "SELECT " + " OR ".join(f"EXISTS (TABLE chosen_{kind})" for kind in datasets.WIRE)
 
 
@@ -108,14 +110,19 @@ def _freeze(chosen: Chosen) -> Chosen:
     with connection.cursor() as cursor:
         for kind, (ids, params) in chosen.ids.items():
             cursor.execute(f"DROP TABLE IF EXISTS chosen_{kind}")
-            cursor.execute(f"CREATE TEMPORARY TABLE chosen_{kind} (id bigint PRIMARY KEY) ON COMMIT DROP")
+            cursor.execute(f"CREATE TEMPORARY TABLE chosen_{kind} (id bigint) ON COMMIT DROP")
             cursor.execute(f"INSERT INTO chosen_{kind} {ids}", params)
             cursor.execute(f"ANALYZE chosen_{kind}")
         for kind, table in ANSWERS.items():
             cursor.execute(FREEZE.format(kind=kind, table=table))
             cursor.execute(FORGET_TAKEN_BACK.format(kind=kind, table=table))
+        # The rankings' lines ask for one demonstration each.
+        cursor.execute("CREATE INDEX ON chosen_demonstrations (id)")
+        cursor.execute("SELECT EXISTS (TABLE chosen_demonstrations)")
+        (is_any_written,) = cursor.fetchone()
+    written = "written.id IN (SELECT id FROM chosen_demonstrations)" if is_any_written else "false"
     frozen: dict[str, Query] = {kind: (f"TABLE chosen_{kind} ORDER BY id", ()) for kind in chosen.ids}
-    return chosen._replace(ids=frozen, written="written.id IN (SELECT id FROM chosen_demonstrations)")
+    return chosen._replace(ids=frozen, written=written)
 
 
 def snapshots_folder() -> Path:
@@ -168,18 +175,17 @@ class _Teller:
 
 def _write(path: Path, records: Iterable[Record]) -> dict[str, Any]:
     """Write one file; return what the manifest says of it."""
-    digest, size, rows = hashlib.sha256(), 0, 0
+    digest, size = hashlib.sha256(), 0
     counted: Counter[tuple[bytes, bytes]] = Counter()
-    with path.open("wb") as file:
+    with path.open("wb", buffering=WRITTEN_BYTES) as file:
         for line, split, ranks in records:
             file.write(line)
             digest.update(line)
             size += len(line)
-            rows += 1
             counted[split, ranks] += 1
         file.flush()
         os.fsync(file.fileno())
-    about = {"rows": rows, "sha256": digest.hexdigest(), "bytes": size, "splits": _splits(counted)}
+    about = {"rows": counted.total(), "sha256": digest.hexdigest(), "bytes": size, "splits": _splits(counted)}
     return about | ({"comparisons": _comparisons(counted)} if path.stem == "rankings" else {})
 
 
