@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db import transaction
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.response import Response
@@ -67,6 +68,12 @@ class MembersShape(serializers.Serializer[Any]):
         rows=access.who_can_label,
         many=True,
         help_text="The names of all who label in the campaign.",
+    )
+    held_out = NameField(
+        rows=access.who_can_label,
+        many=True,
+        required=False,
+        help_text="Of those whose answers never train. Left out, these stay as they are.",
     )
 
 
@@ -164,15 +171,18 @@ class CampaignMembers(Endpoint):
     def get(self, request: ApiRequest, pk: int) -> Response:
         """Read who labels in the campaign. Researchers and admins."""
         access.only_researchers(request.user)
-        return Response(MembersShape({"labelers": access.campaign(request.user, pk).labelers.all()}).data)
+        return Response(members(access.campaign(request.user, pk)))
 
     @extend_schema(request=MembersShape, responses=MembersShape)
     def put(self, request: ApiRequest, pk: int) -> Response:
         """Make exactly these people the campaign's labelers. Researchers and admins."""
         access.only_researchers(request.user)
-        campaign = access.campaign(request.user, pk)
-        campaigns.set_members(campaign, request.user, sent(MembersShape, request)["labelers"])
-        return Response(MembersShape({"labelers": campaign.labelers.all()}).data)
+        campaign, given = access.campaign(request.user, pk), sent(MembersShape, request)
+        with transaction.atomic():
+            campaigns.set_members(campaign, request.user, given["labelers"])
+            if "held_out" in given:
+                campaigns.set_held_out(campaign, request.user, given["held_out"])
+        return Response(members(campaign))
 
 
 class CampaignProgress(Endpoint):
@@ -187,3 +197,9 @@ class CampaignProgress(Endpoint):
         names = ("rule", "standing", "reversed")
         said["intake"] = [dict(zip(names, row, strict=True)) for row in figures.decisions]
         return Response(ProgressShape(said).data)
+
+
+def members(campaign: Campaign) -> dict[str, Any]:
+    rows = {"labelers": campaign.labelers.all(), "held_out": campaign.held_out_labelers.all()}
+    said: dict[str, Any] = MembersShape(rows).data
+    return said

@@ -1,4 +1,4 @@
-"""Figures: how far a campaign's labelers agree, and how far its kept figures are."""
+"""Figures: how far labelers agree, which policies win, and how far a campaign's kept figures are."""
 
 import dataclasses
 from typing import Any
@@ -12,7 +12,7 @@ from annotate import access
 from annotate.actions.kept_figures import ask_anew
 from annotate.api.auth import ApiRequest
 from annotate.api.endpoints import Endpoint, once
-from annotate.kept import AGREEMENT, SUBJECTS, shown
+from annotate.kept import AGREEMENT, SUBJECTS, WIN_RATES, shown
 from annotate.models import KeptFigures, Scope
 
 
@@ -65,6 +65,26 @@ class AgreementShape(serializers.Serializer[Any]):
     categories = GroupFigureShape(many=True)
     over_time = DaysFigureShape(many=True)
     as_of = serializers.DateTimeField(allow_null=True, help_text="Of a big campaign; null means now.")
+
+
+class WinRateShape(serializers.Serializer[Any]):
+    winner = serializers.CharField(help_text="A policy's name.")
+    loser = serializers.CharField()
+    share = FigureShape(help_text="Of comparisons of the two; a tie is half a win.")
+
+
+class WinRatesShape(serializers.Serializer[Any]):
+    pairs = WinRateShape(many=True)
+    as_of = serializers.DateTimeField(allow_null=True, help_text="Of a big campaign; null means now.")
+
+
+class CampaignWinRates(Endpoint):
+    @extend_schema(responses=WinRatesShape)
+    def get(self, request: ApiRequest, pk: int) -> Response:
+        """Read how often one policy's completions are ranked above another's. Researchers and admins."""
+        access.only_researchers(request.user)
+        found = shown(access.campaign(request.user, pk), WIN_RATES)
+        return Response(WinRatesShape({"pairs": found.told().pairs, "as_of": found.as_of}).data)
 
 
 class CampaignAgreement(Endpoint):

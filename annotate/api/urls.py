@@ -32,6 +32,7 @@ urlpatterns = [
     path("campaigns/<int:pk>/members", campaigns.CampaignMembers.as_view()),
     path("campaigns/<int:pk>/progress", campaigns.CampaignProgress.as_view()),
     path("campaigns/<int:pk>/agreement", figures.CampaignAgreement.as_view()),
+    path("campaigns/<int:pk>/win-rates", figures.CampaignWinRates.as_view()),
     path("campaigns/<int:pk>/tables", collected.CampaignTables.as_view()),
     path("campaigns/<int:pk>/figures/<str:subject>", figures.CampaignFigures.as_view()),
     path("campaigns/<int:pk>/figures/<str:subject>/anew", figures.FiguresAnew.as_view()),

@@ -4,7 +4,7 @@ from annotate.actions import intake
 from annotate.models import Campaign, ClaimState, GoldItem, IntakeDecision, KeptFigures, Prompt, User
 from tests.annotate.api import Program
 from tests.annotate.test_agreement_page import ranked
-from tests.rows import make_prompt, sampled_prompt
+from tests.rows import make_policy, make_prompt, sampled_prompt
 
 
 def test_a_ranking_becomes_gold_and_is_gold_no_more(campaign: Campaign, lena: User, rosa: User) -> None:
@@ -76,6 +76,28 @@ def test_a_program_reads_the_papers_tables(campaign: Campaign, lena: User, rosa:
     assert {"split": "valid", "dataset": "RM", "prompts": 1.0} in said["customers"]
     assert said["by_category"][0]["lengths"]["longest"] == len("Name a river.")
     assert said["as_of"] is None
+
+
+def test_a_program_reads_which_policy_wins(campaign: Campaign, lena: User, lars: User, rosa: User) -> None:
+    older, newer = make_policy(campaign, "older"), make_policy(campaign, "newer")
+    for number in range(2):
+        prompt = sampled_prompt(campaign, f"River {number}?")
+        completions = prompt.completions.order_by("place")
+        for completion, policy in zip(completions, (newer, newer, older, older), strict=True):
+            prompt.completions.filter(pk=completion.pk).update(policy=policy)
+        ranked(prompt, lena, [1, 2, 3, 4])
+    (pair,) = Program(rosa).get(f"campaigns/{campaign.pk}/win-rates").json()["pairs"]
+    assert (pair["winner"], pair["loser"], pair["share"]["count"]) == ("newer", "older", 8)
+
+
+def test_a_program_holds_labelers_out(campaign: Campaign, rosa: User) -> None:
+    program, address = Program(rosa), f"campaigns/{campaign.pk}/members"
+    both = {"labelers": ["lars", "lena"], "held_out": ["lena"]}
+    assert program.ask("PUT", address, both).status_code == 200
+    said = program.ask("PUT", address, {"labelers": ["lena"]}).json()
+    assert said == program.get(address).json() == {"labelers": ["lena"], "held_out": ["lena"]}
+    wrong = program.ask("PUT", address, {"labelers": [], "held_out": ["nobody"]})
+    assert wrong.status_code == 422 and campaign.labelers.count() == 1
 
 
 def test_kept_figures_are_asked_for_anew(campaign: Campaign, rosa: User) -> None:

@@ -99,6 +99,7 @@ DOORS = {
         /api/campaigns/#/reviews /api/campaigns/#/agreement /api/campaigns/#/completions
         /api/campaigns/#/demonstrations
         /api/campaigns/#/tables /api/campaigns/#/figures/subject /api/campaigns/#/intake /api/campaigns/#/gold
+        /api/campaigns/#/win-rates
         /api/campaigns/#/members /api/campaigns/#/progress /api/campaigns/#/promotions
         /api/campaigns/#/policies
         /api/campaigns/#/rankings /api/campaigns/#/runs /api/campaigns/#/snapshots /api/prompts/#/notice
