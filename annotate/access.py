@@ -219,7 +219,7 @@ def snapshot(user: User, pk: int) -> Snapshot:
 
 
 def transfer(user: User, pk: int) -> Transfer:
-    """Return a snapshot in the making to researchers, to admins imports as well."""
+    """Return a snapshot in the making to researchers, to admins imports and files too."""
     rows = Transfer.objects.all() if user.is_researcher else Transfer.objects.none()
     if not user.is_admin:
         rows = rows.filter(kind=TransferKind.SNAPSHOT)

@@ -127,6 +127,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("snapshots/<int:pk>", data.snapshot, name="snapshot"),
     path("snapshots/<int:pk>/card", data.snapshot_card, name="snapshot-card"),
     path("snapshots/<int:pk>/<str:kind>.<str:form>", data.snapshot_file, name="snapshot-file"),
+    path("snapshots/<int:pk>/<str:kind>.<str:form>/make", data.make_snapshot_file, name="snapshot-file-make"),
     path("transfers/<int:pk>", transfers.transfer_page, name="transfer"),
     path("transfers/<int:pk>/status", transfers.status, name="transfer-status"),
     path("transfers/<int:pk>/cancel", transfers.cancel, name="transfer-cancel"),

@@ -1,4 +1,4 @@
-"""Working on a transfer: the file taken in or the snapshot taken, and how far that is written to its row."""
+"""Working on a transfer: files in, snapshots and their files, and how far that is written to its row."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -8,8 +8,9 @@ from typing import Any
 
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone, translation
+from django.utils.translation import gettext as _
 
-from annotate.actions import transfers
+from annotate.actions import snapshot_files, transfers
 from annotate.actions.imports import import_file
 from annotate.actions.snapshots import take_snapshot
 from annotate.errors import Refused
@@ -106,12 +107,29 @@ def work(pk: int, is_stopping: Callable[[], bool] = lambda: False) -> None:
 @transaction.atomic
 def carry(transfer: Transfer, progress: Progress) -> None:
     """Do what was asked for and end the transfer well, all of it or nothing."""
-    asked = transfer.asked
     if transfer.kind == TransferKind.SNAPSHOT:
-        query = SnapshotQuery.of(asked)
+        query = SnapshotQuery.of(transfer.asked)
         snapshot = take_snapshot(transfer.campaign, transfer.created_by, query, progress.tell_of)
         transfers.end(transfer, RunState.SUCCEEDED, rows=progress.rows, snapshot=snapshot)
-        return
+    elif transfer.kind == TransferKind.FILE:
+        _make_file(transfer, progress)
+        transfers.end(transfer, RunState.SUCCEEDED, rows=progress.rows, total_rows=progress.total_rows)
+    else:
+        _take_in(transfer, progress)
+
+
+def _make_file(transfer: Transfer, progress: Progress) -> None:
+    snapshot, asked = transfer.snapshot, transfer.asked
+    assert snapshot is not None, "a snapshot is never deleted but with its campaign"
+    if not Path(snapshot.location).exists():
+        raise Refused(_("The snapshot's folder is not on this machine: bring it back, then try again."))
+    # One transfer is worked on at a time, so what is half-written is nobody's.
+    snapshot_files.clear_left(snapshot, asked["kind"], asked["form"])
+    snapshot_files.make(snapshot, asked["kind"], asked["form"], progress.tell_of)
+
+
+def _take_in(transfer: Transfer, progress: Progress) -> None:
+    asked = transfer.asked
     done = import_file(
         asked["kind"],
         Path(transfer.location),

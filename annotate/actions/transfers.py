@@ -22,7 +22,7 @@ from django.utils.translation import gettext as _
 from annotate.actions.audit import record
 from annotate.errors import Refused
 from annotate.jobs import ring_transfer
-from annotate.models import Campaign, RunState, Transfer, TransferKind, User
+from annotate.models import Campaign, RunState, Snapshot, Transfer, TransferKind, User
 from annotate.reading import SUFFIXES
 from annotate.snapshot_query import SnapshotQuery
 
@@ -62,6 +62,14 @@ def ask_for_snapshot(campaign: Campaign, actor: User, query: SnapshotQuery) -> T
     """Queue a snapshot. Raises Invalid when the query cannot be meant."""
     query.check()
     return _queue(campaign, actor, kind=TransferKind.SNAPSHOT, asked=query.as_json())
+
+
+def ask_for_file(snapshot: Snapshot, actor: User, kind: str, form: str) -> Transfer:
+    """Queue the making of a snapshot's file; return what is queued or under way already if somebody asked."""
+    asked = {"kind": kind, "form": form}
+    alive = Transfer.objects.filter(state__in=[RunState.QUEUED, RunState.RUNNING])
+    same = alive.filter(kind=TransferKind.FILE, snapshot=snapshot, asked=asked).first()
+    return same or _queue(snapshot.campaign, actor, kind=TransferKind.FILE, asked=asked, snapshot=snapshot)
 
 
 @transaction.atomic

@@ -123,22 +123,37 @@ class SnapshotCard(Endpoint):
 
 
 class SnapshotFile(Endpoint):
-    read_scope = Scope.DATA
+    read_scope = write_scope = Scope.DATA
 
     @extend_schema(parameters=[FORMAT, RANGE, IF_RANGE], responses=FILES | PARTS)
     def get(self, request: ApiRequest, pk: int, kind: str) -> HttpResponseBase:
-        """Download one kind of a snapshot's rows, or go on where a download broke off. Admins."""
-        access.only_admins(request.user)
-        snapshot = access.snapshot(request.user, pk)
-        form = request.query_params.get("format", "jsonl")
-        if kind not in datasets.KINDS or form not in tables.FORMATS:
-            raise Http404
+        """Download one kind of a snapshot's rows, or go on where a download broke off. Admins.
+
+        409 says that the file of a big snapshot is not made yet: POST asks a worker for it.
+        """
+        snapshot, form = self._asked(request, pk, kind)
         record(request.user, "downloaded", snapshot, kind=kind, format=form)
         try:
             file = file_of(snapshot, kind, form)
         except FileNotFoundError as error:
             raise Http404 from error
         return file_ranges.answer(request.headers, file.path, file.sha256, tables.CONTENT_TYPES[form])
+
+    @extend_schema(request=None, parameters=[FORMAT], responses={202: TransferShape})
+    @once
+    def post(self, request: ApiRequest, pk: int, kind: str) -> Response:
+        """Ask a worker for a file that is not made yet; the transfer tells how far it is. Admins."""
+        snapshot, form = self._asked(request, pk, kind)
+        begun = transfers.ask_for_file(snapshot, request.user, kind, form)
+        return Response(TransferShape(begun).data, status.HTTP_202_ACCEPTED)
+
+    def _asked(self, request: ApiRequest, pk: int, kind: str) -> tuple[Snapshot, str]:
+        access.only_admins(request.user)
+        snapshot = access.snapshot(request.user, pk)
+        form = request.query_params.get("format", "jsonl")
+        if kind not in datasets.KINDS or form not in tables.FORMATS:
+            raise Http404
+        return snapshot, form
 
 
 class CampaignExport(Endpoint):

@@ -13,14 +13,15 @@ from annotate.models.snapshots import Snapshot
 class TransferKind(models.TextChoices):
     IMPORT = "import", _("Import")
     SNAPSHOT = "snapshot", _("Snapshot")
+    FILE = "file", _("File of a snapshot")
 
 
 class Transfer(models.Model):
-    """One file to take in, or one snapshot to take. Its states are a run's."""
+    """A file to take in, a snapshot to take, or a file to make of one. Its states are a run's."""
 
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="transfers")
     kind = models.CharField(max_length=10, choices=TransferKind.choices)
-    # Of an import {"kind", "name", "keep_good"}, of a snapshot its query.
+    # Of an import {"kind", "name", "keep_good"}, of a snapshot its query, of its file {"kind", "form"}.
     asked = models.JSONField(default=dict)
     # Where an upload is kept until it is taken in.
     location = models.CharField(max_length=500, blank=True, default="")
@@ -36,7 +37,7 @@ class Transfer(models.Model):
     refused = models.PositiveBigIntegerField(default=0)
     # Of the first refused lines: [number, what is wrong].
     problems = models.JSONField(default=list)
-    # What came of it: an import's counts, a snapshot.
+    # What came of it: an import's counts, a snapshot; a file's snapshot is there from the beginning.
     result = models.JSONField(default=dict)
     snapshot = models.ForeignKey(Snapshot, null=True, on_delete=models.SET_NULL, related_name="transfers")
     attempts = models.PositiveSmallIntegerField(default=0)

@@ -1,5 +1,6 @@
 """Data of a campaign: exports and imports for admins, counts and snapshots for researchers."""
 
+from django.contrib import messages
 from django.http import Http404, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils.text import slugify
@@ -10,10 +11,10 @@ from annotate import access, datasets, file_ranges, tables
 from annotate.access import SignedInRequest, for_admins, for_researchers
 from annotate.actions import transfers
 from annotate.actions.audit import record
-from annotate.actions.snapshot_files import file_of
+from annotate.actions.snapshot_files import file_of, is_at_hand
 from annotate.admin_forms import ImportForm, SnapshotForm
 from annotate.data_card import card
-from annotate.errors import Invalid
+from annotate.errors import Invalid, Refused
 from annotate.kept import PROGRESS, shown
 from annotate.models import Campaign
 from annotate.progress import Progress
@@ -80,7 +81,10 @@ def snapshot_now(request: SignedInRequest, pk: int) -> HttpResponse:
 def snapshot(request: SignedInRequest, pk: int) -> HttpResponse:
     row = access.snapshot(request.user, pk)
     context: dict[str, object] = {"campaign": row.campaign, "snapshot": row, "runs": row.runs.all()}
-    context |= {"kinds": [(kind, row.manifest.get(kind)) for kind in datasets.KINDS], "forms": tables.FORMATS}
+    context["kinds"] = [
+        (kind, row.manifest.get(kind), [(form, is_at_hand(row, kind, form)) for form in tables.FORMATS])
+        for kind in datasets.KINDS
+    ]
     steps = row.facts.get("histogram", [])
     told = {_("Share of texts by length"): list(steps[0][1]) if steps else []}
     context |= {"card": card(row, level=3), "plot": {"steps": steps, "families": told, "is_more": False}}
@@ -109,7 +113,21 @@ def snapshot_file(request: SignedInRequest, pk: int, kind: str, form: str) -> Ht
         file = file_of(row, kind, form)
     except FileNotFoundError as error:
         raise Http404 from error
+    except Refused as error:
+        messages.error(request, str(error))
+        return redirect("snapshot", pk)
     return file_ranges.answer(request.headers, file.path, file.sha256, tables.CONTENT_TYPES[form])
+
+
+@require_POST
+@for_admins
+def make_snapshot_file(request: SignedInRequest, pk: int, kind: str, form: str) -> HttpResponse:
+    """Let a worker make a file of a snapshot."""
+    row = access.snapshot(request.user, pk)
+    if kind not in datasets.KINDS or form not in tables.FORMATS:
+        raise Http404
+    begun = transfers.ask_for_file(row, request.user, kind, form)
+    return redirect("transfer", begun.pk)
 
 
 def context_of(

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_GET, require_POST
 from annotate import access, tables
 from annotate.access import SignedInRequest, for_researchers
 from annotate.actions import transfers
-from annotate.models import Transfer
+from annotate.models import RunState, Transfer
 
 SHOWN_PROBLEMS = 50
 
@@ -18,7 +18,7 @@ SHOWN_PROBLEMS = 50
 @for_researchers
 def transfer_page(request: SignedInRequest, pk: int) -> HttpResponse:
     row = access.transfer(request.user, pk)
-    if row.snapshot_id:
+    if row.snapshot_id and row.state == RunState.SUCCEEDED:
         return redirect("snapshot", row.snapshot_id)
     return render(request, "transfers/transfer.html", context_of(row))
 

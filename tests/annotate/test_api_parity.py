@@ -45,6 +45,7 @@ SAME = {
     "review-next": "POST campaigns/#/reviews/next",
     "import": "POST campaigns/#/imports",
     "snapshot-take": "POST campaigns/#/snapshots",
+    "snapshot-file-make": "POST snapshots/#/files/kind",
     "transfer-cancel": "POST transfers/#/cancel",
     "transfer-retry": "POST transfers/#/retry",
     "retry-sampling": "POST prompts/#/retry",

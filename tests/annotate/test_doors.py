@@ -125,10 +125,10 @@ DOORS = {
     ("POST", "owner and admins"): "/tokens/#/revoke",
     ("GET", "admins"): """
         /campaigns/#/data/kind.form /snapshots/#/kind.form /tokens /people /people/# /webhooks/#
-        /api/people /api/people/# /api/campaigns/#/imports /api/campaigns/#/exports/kind
-        /api/snapshots/#/files/kind""",
-    ("GET POST", "admins"): "/people/new /campaigns/#/webhooks",
+        /api/people /api/people/# /api/campaigns/#/imports /api/campaigns/#/exports/kind""",
+    ("GET POST", "admins"): "/people/new /campaigns/#/webhooks /api/snapshots/#/files/kind",
     ("POST", "admins"): """
+        /snapshots/#/kind.form/make
         /campaigns/#/screening/decide /api/campaigns/#/screening/decisions
         /campaigns/#/data/import /api/campaigns/#/imports
         /people/#/role /people/#/work /people/#/password /people/#/deactivate

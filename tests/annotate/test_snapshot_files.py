@@ -13,9 +13,10 @@ from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
 from annotate import datasets, tables
+from annotate.actions import carrying, snapshot_files, transfers
 from annotate.actions.snapshots import take_snapshot
 from annotate.file_ranges import Part, part_of
-from annotate.models import Campaign, Snapshot, User
+from annotate.models import Campaign, Snapshot, Transfer, User
 from tests.annotate.api import Program
 from tests.people import client_of
 from tests.rows import make_prompt
@@ -46,6 +47,45 @@ def test_every_kind_is_there_in_every_format_and_hashed(snapshot: Snapshot, ada:
     table = client_of(ada).get(f"/snapshots/{snapshot.pk}/prompts.parquet")
     assert pq.read_table(io.BytesIO(body(table))).num_rows == 5
     assert not list(Path(snapshot.location).glob("*.partial"))
+
+
+def test_a_worker_makes_the_files_of_a_big_snapshot(
+    snapshot: Snapshot, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshot_files, "MADE_AT_ONCE_BYTES", 100)
+    (Path(snapshot.location) / "prompts.parquet.killed.partial").write_bytes(b"half")
+    client, path = client_of(ada), f"/snapshots/{snapshot.pk}"
+    assert f'action="{path}/prompts.parquet/make"' in client.get(path).text
+    assert "not made yet" in client.get(f"{path}/prompts.parquet", follow=True).text
+    asked = client.post(f"{path}/prompts.parquet/make").url
+    assert client.post(f"{path}/prompts.parquet/make").url == asked
+    assert "prompts.parquet" in client.get(asked).text
+    carrying.work(Transfer.objects.get().pk)
+    assert client.get(asked).url == path
+    assert pq.read_table(io.BytesIO(body(client.get(f"{path}/prompts.parquet")))).num_rows == 5
+    assert not list(Path(snapshot.location).glob("*.partial"))
+
+
+def test_a_program_asks_for_a_file_and_reads_how_far_it_is(
+    snapshot: Snapshot, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshot_files, "MADE_AT_ONCE_BYTES", 100)
+    program, path = Program(ada), f"snapshots/{snapshot.pk}/files/prompts?format=csv"
+    assert program.get(path).status_code == 409
+    asked = program.post(path)
+    assert (asked.status_code, asked.json()["kind"]) == (202, "file")
+    carrying.work(asked.json()["id"])
+    told = program.get(asked.json()["address"].removeprefix("/api/")).json()
+    assert (told["state"], told["rows"], told["total_rows"]) == ("succeeded", 5, 5)
+    assert body(program.get(path)).startswith(b"id,prompt")
+
+
+def test_what_cannot_be_made_says_why(snapshot: Snapshot, ada: User) -> None:
+    Snapshot.objects.update(location="/nowhere")
+    snapshot.refresh_from_db()
+    asked = transfers.ask_for_file(snapshot, ada, "prompts", "csv")
+    carrying.work(asked.pk)
+    assert "not on this machine" in client_of(ada).get(f"/transfers/{asked.pk}").text
 
 
 def test_a_download_goes_on_where_it_broke_off(snapshot: Snapshot, ada: User) -> None:
