@@ -239,15 +239,21 @@ def person(user: User, pk: int) -> User:
     return get_object_or_404(people(user), pk=pk)
 
 
+def tokens(user: User) -> QuerySet[ApiToken]:
+    """Return the tokens that this person may see and revoke: their own, for admins anyone's."""
+    return ApiToken.objects.all() if user.is_admin else ApiToken.objects.filter(owner=user)
+
+
 def token(user: User, pk: int) -> ApiToken:
-    """Return a token to revoke: one's own, for admins anyone's."""
-    rows = ApiToken.objects.all() if user.is_admin else ApiToken.objects.filter(owner=user)
-    return get_object_or_404(rows.select_related("owner"), pk=pk)
+    return get_object_or_404(tokens(user).select_related("owner"), pk=pk)
+
+
+def webhooks(user: User) -> QuerySet[Webhook]:
+    return Webhook.objects.all() if user.is_admin else Webhook.objects.none()
 
 
 def webhook(user: User, pk: int) -> Webhook:
-    rows = Webhook.objects.all() if user.is_admin else Webhook.objects.none()
-    return get_object_or_404(rows.select_related("campaign", "created_by"), pk=pk)
+    return get_object_or_404(webhooks(user).select_related("campaign", "created_by"), pk=pk)
 
 
 def delivery(user: User, pk: int) -> Delivery:

@@ -109,6 +109,14 @@ def start_round(campaign: Campaign, because: str, actor: User | None) -> Retrain
     return round_
 
 
+def retrain_now(campaign: Campaign, actor: User) -> Retraining:
+    """Begin a round because someone asks for it. Raises Refused while another is under way."""
+    round_ = start_round(campaign, _("Asked for by %(name)s") % {"name": actor}, actor)
+    if round_ is None:
+        raise Refused(_("A round is under way already; wait for its decision."))
+    return round_
+
+
 def start_stage(round_: Retraining, stage: Stage, **inputs: Any) -> Run | None:
     """Start one of the round's runs as the campaign ran that stage last; a refusal ends the round."""
     last = round_.campaign.runs.filter(stage=stage, state=RunState.SUCCEEDED).first()

@@ -70,6 +70,8 @@ class Endpoint(GenericAPIView[Any]):
 
     read_scope = Scope.READ
     write_scope = Scope.READ
+    told_once: tuple[str, ...] = ()
+    """What of its answers is secret, and so not kept for whoever sends the same again."""
     authentication_classes = (BearerToken,)
     permission_classes = (TokenHasScope,)
     throttle_classes = (RequestsAMinute,)
@@ -108,17 +110,25 @@ def once(method: Write[V, P]) -> Write[V, P]:
         if key is None:
             return method(self, request, *args, **kwargs)
 
+        made: list[Response] = []
+
         def act() -> Said:
-            response = method(self, request, *args, **kwargs)
-            body = "" if response.data is None else JSONRenderer().render(response.data).decode()
-            return Said(response.status_code, body)
+            made.append(method(self, request, *args, **kwargs))
+            return Said(made[0].status_code, _kept(made[0].data, self.told_once))
 
         said = kept_answers.once(request.auth, key, fingerprint(request), act)
-        headers = {"Idempotency-Replayed": "true"} if said.is_repeated else {}
-        return Response(loads(said.body) if said.body else None, said.status, headers=headers)
+        headers = {"Idempotency-Replayed": "true"}
+        return made[0] if made else Response(loads(said.body or "null"), said.status, headers=headers)
 
     documented: Write[V, P] = extend_schema(parameters=[IDEMPOTENCY_KEY])(inner)
     return documented
+
+
+def _kept(data: Any, told_once: tuple[str, ...]) -> str:
+    """Return an answer as it is kept; empty for one without a body."""
+    if data is None:
+        return ""
+    return JSONRenderer().render(data | dict.fromkeys(told_once) if told_once else data).decode()
 
 
 def fingerprint(request: ApiRequest) -> str:

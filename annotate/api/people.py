@@ -1,4 +1,4 @@
-"""People: the list, adding one, role and access; and who the token's owner is."""
+"""People: the list, adding one, role and access; and which languages one reads oneself."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from annotate import access
 from annotate.actions import people
 from annotate.api.auth import ApiRequest
 from annotate.api.endpoints import Endpoint, once, sent
-from annotate.models import ApiToken, Role, Scope, User
+from annotate.models import Role, Scope, User
 
 
 class PersonShape(serializers.ModelSerializer[User]):
@@ -25,6 +25,14 @@ class PersonShape(serializers.ModelSerializer[User]):
 class NewPersonShape(serializers.Serializer[Any]):
     username = serializers.CharField(max_length=150)
     role = serializers.ChoiceField(choices=Role.choices)
+
+
+class LanguagesShape(serializers.Serializer[Any]):
+    languages = serializers.ListField(
+        child=serializers.CharField(max_length=20),
+        max_length=50,
+        help_text="Codes of the languages that one reads; none means any.",
+    )
 
 
 class ChangedPersonShape(serializers.Serializer[Any]):
@@ -43,22 +51,6 @@ class ChangedPersonShape(serializers.Serializer[Any]):
 
 class PasswordShape(serializers.Serializer[Any]):
     password = serializers.CharField(help_text="Shown this once.")
-
-
-class TokenShape(serializers.ModelSerializer[ApiToken]):
-    owner = PersonShape()
-    scopes = serializers.ListField(child=serializers.ChoiceField(choices=Scope.choices))
-
-    class Meta:
-        model = ApiToken
-        fields = ("name", "owner", "scopes", "expires_at")
-
-
-class OwnToken(Endpoint):
-    @extend_schema(responses=TokenShape)
-    def get(self, request: ApiRequest) -> Response:
-        """Read whose token this is and what it may be used for."""
-        return Response(TokenShape(request.auth).data)
 
 
 class People(Endpoint):
@@ -103,3 +95,13 @@ class PersonPassword(Endpoint):
         """Give a person a new password, shown this once; the old one ends. Admins."""
         password = people.reset_password(access.person(request.user, pk), request.user)
         return Response({"password": password}, headers={"Cache-Control": "no-store"})
+
+
+class OwnLanguages(Endpoint):
+    write_scope = Scope.LABEL
+
+    @extend_schema(request=LanguagesShape, responses=PersonShape)
+    def put(self, request: ApiRequest) -> Response:
+        """Say which languages one reads: prompts in others are not handed out to one."""
+        people.change_work(request.user, request.user, **sent(LanguagesShape, request))
+        return Response(PersonShape(request.user).data)

@@ -16,7 +16,7 @@ class Scope(models.TextChoices):
     CAMPAIGNS = "campaigns", _("Make and change campaigns")
     RUNS = "runs", _("Start and cancel runs, take snapshots, promote policies")
     DATA = "data", _("Download exports and snapshots")
-    PEOPLE = "people", _("Add and change people")
+    PEOPLE = "people", _("Add and change people, revoke tokens")
 
 
 class ApiToken(models.Model):

@@ -8,10 +8,9 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from annotate import access
 from annotate.access import SignedInRequest, for_researchers
+from annotate.actions import retraining as actions
 from annotate.actions.campaigns import change_campaign
-from annotate.actions.retraining import due, start_round
 from annotate.admin_forms import RetrainingForm
-from annotate.errors import Refused
 
 
 @require_http_methods(["GET", "POST"])
@@ -26,7 +25,7 @@ def retraining(request: SignedInRequest, pk: int) -> HttpResponse:
     context = {
         "campaign": campaign,
         "form": form,
-        "due": due(campaign),
+        "due": actions.due(campaign),
         "rounds": access.retrainings(request.user, campaign)[:50],
     }
     return render(request, "retraining/retraining.html", context, status=422 if form.errors else 200)
@@ -35,8 +34,5 @@ def retraining(request: SignedInRequest, pk: int) -> HttpResponse:
 @require_POST
 @for_researchers
 def retrain_now(request: SignedInRequest, pk: int) -> HttpResponse:
-    campaign = access.campaign(request.user, pk)
-    because = _("Asked for by %(name)s") % {"name": request.user}
-    if start_round(campaign, because, request.user) is None:
-        raise Refused(_("A round is under way already; wait for its decision."))
+    actions.retrain_now(access.campaign(request.user, pk), request.user)
     return redirect("retraining", pk)

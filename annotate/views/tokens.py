@@ -33,7 +33,7 @@ def own_tokens(request: SignedInRequest) -> HttpResponse:
 @require_GET
 @for_admins
 def all_tokens(request: SignedInRequest) -> HttpResponse:
-    rows = ApiToken.objects.select_related("owner")
+    rows = access.tokens(request.user).select_related("owner")
     page = Paginator(rows, TOKENS_A_PAGE).get_page(request.GET.get("page"))
     return render(request, "tokens/all.html", {"page": page, "tokens": page, "now": timezone.now()})
 

@@ -14,23 +14,27 @@ import schemathesis
 from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
 from django.db import close_old_connections
+from django.utils import timezone
 from hypothesis import HealthCheck, Phase, given, strategies
 from hypothesis import settings as hypothesis_settings
 from pytest_django import Settings
 from schemathesis import checks
 from schemathesis.core.failures import FailureGroup
 
-from annotate.actions import demonstrations, dialogues, rankings, runs, suggestions
+from annotate.actions import demonstrations, dialogues, rankings, runs, suggestions, tokens
 from annotate.actions.demonstrations import write_own_demonstration
 from annotate.models import (
     Campaign,
     Checkpoint,
+    Delivery,
     DialogueMode,
+    Event,
     GoldItem,
     IntakeDecision,
     Rule,
     Transfer,
     User,
+    Webhook,
 )
 from tests.annotate.api import Program
 from tests.rows import make_prompt, promoted_policy, sampled_prompt
@@ -83,11 +87,22 @@ def ids(campaign: Campaign, lena: User, rosa: User, settings: Settings, tmp_path
     ranking = rankings.claim_next(campaign, lena)
     demonstration = demonstrations.claim_next(campaign, lena)
     run = runs.start_run(campaign, "sft", actor=rosa)
+    webhook = Webhook.objects.create(campaign=campaign, url="https://example.org", events=[], salt="")
     assert ranking and demonstration and run.snapshot
     rows = {"campaigns": campaign, "prompts": prompts[0], "rankings": ranking, "runs": run}
     rows |= {
         "demonstrations": demonstration,
         "dialogues": dialogues.open_dialogue(campaign, lena, DialogueMode.BOTH_SIDES),
+        "webhooks": webhook,
+        "deliveries": Delivery.objects.create(
+            webhook=webhook,
+            event=Event.RUN_FAILED,
+            noun_id=run.pk,
+            happened_at=timezone.now(),
+            payload={},
+            due_at=timezone.now(),
+        ),
+        "tokens": tokens.make_token(lena, "another", ["read"], 1)[0],
         "suggestions": suggestions.ask(campaign, lena, prompts[0].messages),
         "snapshots": run.snapshot,
         "checkpoints": policy,

@@ -32,6 +32,12 @@ SAME = {
     "finish-dialogue": "POST dialogues/#/finish",
     "drop-dialogue": "POST dialogues/#/drop",
     "suggest-completion": "POST demonstrations/#/suggestions",
+    "retrain-now": "POST campaigns/#/retrainings",
+    "campaign-webhooks": "POST campaigns/#/webhooks",
+    "webhook-remove": "DELETE webhooks/#",
+    "redeliver": "POST deliveries/#/redeliver",
+    "own-languages": "PUT account/languages",
+    "token-revoke": "POST tokens/#/revoke",
     "campaign-create": "POST campaigns",
     "campaign-settings": "PATCH campaigns/#",
     "campaign-instructions": "POST campaigns/#/instructions",
@@ -77,15 +83,6 @@ NO_USE = {
     "demonstration-ahead": "The same.",
     "preview-few-shot": "It shows what is typed so far and writes nothing.",
 }
-# What is to come; empty in the end.
-MISSING = {
-    "retrain-now",
-    "campaign-webhooks",
-    "webhook-remove",
-    "redeliver",
-    "own-languages",
-    "token-revoke",
-}
 
 
 def pages_that_write() -> set[str]:
@@ -94,11 +91,11 @@ def pages_that_write() -> set[str]:
 
 
 def test_every_page_that_writes_has_its_endpoint_or_a_reason() -> None:
-    assert pages_that_write() == SAME.keys() | NO_USE.keys() | MISSING
+    assert pages_that_write() == SAME.keys() | NO_USE.keys()
 
 
-def test_no_page_stands_in_two_lists() -> None:
-    assert len(SAME) + len(NO_USE) + len(MISSING) == len(SAME.keys() | NO_USE.keys() | MISSING)
+def test_no_page_stands_in_both_lists() -> None:
+    assert not SAME.keys() & NO_USE.keys()
 
 
 def test_the_endpoints_are_there() -> None:

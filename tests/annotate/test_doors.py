@@ -57,9 +57,10 @@ DOORS = {
     (EVERY, "nobody"): "/api/address",
     ("GET", "everyone"): "/health /api/schema",
     ("GET POST", "everyone"): "/sign-in",
-    ("GET", "people"): "/ /prompts /api/docs /api/token /api/campaigns",
+    ("GET", "people"): "/ /prompts /api/docs /api/token /api/tokens /api/campaigns",
     ("GET POST", "people"): "/account /account/tokens",
     ("POST", "people"): "/sign-out /theme /account/languages",
+    ("PUT", "people"): "/api/account/languages",
     ("GET", "owner and research"): """
         /prompts/# /dialogues/# /dialogues/#/turns/# /api/prompts/# /api/prompts/#/completions
         /api/dialogues/#""",
@@ -102,7 +103,8 @@ DOORS = {
         /api/campaigns/#/win-rates
         /api/campaigns/#/members /api/campaigns/#/progress /api/campaigns/#/promotions
         /api/campaigns/#/policies
-        /api/campaigns/#/rankings /api/campaigns/#/runs /api/campaigns/#/snapshots /api/prompts/#/notice
+        /api/campaigns/#/rankings /api/campaigns/#/runs /api/campaigns/#/retraining
+        /api/campaigns/#/retrainings /api/campaigns/#/snapshots /api/prompts/#/notice
         /api/snapshots/# /api/snapshots/#/card /api/transfers/#/problems
         /api/runs /api/runs/# /api/runs/#/metrics /api/checkpoints /api/checkpoints/#""",
     ("GET POST", "research"): """
@@ -117,23 +119,27 @@ DOORS = {
         /api/campaigns/#/figures/subject/anew /api/grades
         /runs/#/retry /checkpoints/#/promote/# /api/campaigns /api/campaigns/#/customer-prompts
         /api/campaigns/#/instructions /api/campaigns/#/promotions /api/campaigns/#/runs
-        /api/campaigns/#/snapshots /api/runs/#/cancel /api/runs/#/retry""",
+        /api/campaigns/#/retrainings /api/campaigns/#/snapshots /api/runs/#/cancel /api/runs/#/retry""",
     ("PUT", "research"): "/api/campaigns/#/members /api/campaigns/#/policies",
     ("PATCH", "research"): "/api/campaigns/#",
     ("GET PUT", "members"): "/api/campaigns/#/self-assessment",
     ("GET DELETE", "research"): "/api/gold/#",
-    ("POST", "owner and admins"): "/tokens/#/revoke",
+    ("POST", "owner and admins"): "/tokens/#/revoke /api/tokens/#/revoke",
     ("GET", "admins"): """
         /campaigns/#/data/kind.form /snapshots/#/kind.form /tokens /people /people/# /webhooks/#
-        /api/people /api/people/# /api/campaigns/#/imports /api/campaigns/#/exports/kind""",
-    ("GET POST", "admins"): "/people/new /campaigns/#/webhooks /api/snapshots/#/files/kind",
+        /api/webhooks/#/deliveries /api/people /api/people/# /api/campaigns/#/imports
+        /api/campaigns/#/exports/kind""",
+    ("GET POST", "admins"): """
+        /people/new /campaigns/#/webhooks /api/campaigns/#/webhooks /api/snapshots/#/files/kind""",
     ("POST", "admins"): """
         /snapshots/#/kind.form/make
         /campaigns/#/screening/decide /api/campaigns/#/screening/decisions
         /campaigns/#/data/import /api/campaigns/#/imports
         /people/#/role /people/#/work /people/#/password /people/#/deactivate
         /people/#/reactivate /webhooks/#/remove /deliveries/#/redeliver /intake/#/reverse /intake/#/uphold
-        /api/intake/#/reverse /api/intake/#/uphold /api/people /api/people/#/password""",
+        /api/intake/#/reverse /api/intake/#/uphold /api/people /api/people/#/password
+        /api/deliveries/#/redeliver""",
+    ("GET DELETE", "admins"): "/api/webhooks/#",
     ("PATCH", "admins"): "/api/people/#",
 }
 WORDS = {
