@@ -86,13 +86,14 @@ def records(kind: str, chosen: Chosen) -> Iterator[Record]:
                 yield Record(line + b"\n", split, ranks)
 
 
-def of_campaign(campaign: Campaign, *, only_reviews: bool = False) -> Chosen:
+def of_campaign(campaign: Campaign, *, only_reviews: bool = False, purpose: str = Purpose.DATA) -> Chosen:
     """Choose all prompts that a campaign has taken in, and what has been submitted so far.
 
     Args:
         only_reviews: as in `decided`; else reviews go out beside what they review.
+        purpose: of which rankings. Those that checked labelers go out alone and only when asked for.
     """
-    rows = rows_of(campaign)
+    rows = rows_of(campaign, purpose)
     if only_reviews:
         rows["rankings"] = decided(rows["rankings"])
     # Hidden from the index of labelers' states, which the planner may prefer to the prompts' while it is new.
@@ -105,7 +106,7 @@ def decided(rankings: QuerySet[Any]) -> QuerySet[Any]:
     return rankings.filter(Q(is_review=True) | ~Exists(reviews))
 
 
-def rows_of(campaign: Campaign) -> dict[str, QuerySet[Any]]:
+def rows_of(campaign: Campaign, purpose: str = Purpose.DATA) -> dict[str, QuerySet[Any]]:
     """Return what of a campaign goes out, by kind of WIRE.
 
     Held-out labelers' answers are left out: they never train.
@@ -113,7 +114,7 @@ def rows_of(campaign: Campaign) -> dict[str, QuerySet[Any]]:
     submitted = {"prompt__campaign": campaign, "state": ClaimState.SUBMITTED}
     held_out = _held_out(campaign)
     return {
-        "rankings": Ranking.objects.filter(**submitted, purpose=Purpose.DATA).exclude(labeler__in=held_out),
+        "rankings": Ranking.objects.filter(**submitted, purpose=purpose).exclude(labeler__in=held_out),
         "demonstrations": Demonstration.objects.filter(**submitted).exclude(labeler__in=held_out),
         "prompts": Prompt.objects.filter(campaign=campaign).exclude(sampling=Sampling.SET_ASIDE),
     }

@@ -17,7 +17,7 @@ from annotate.api.endpoints import Endpoint, once, sent
 from annotate.api.shapes import IdField, username
 from annotate.api.transfers import TransferShape
 from annotate.data_card import card
-from annotate.models import Scope, Snapshot, Split
+from annotate.models import Purpose, Scope, Snapshot, Split
 from annotate.snapshot_query import SnapshotQuery
 
 FORMAT = OpenApiParameter("format", enum=list(tables.FORMATS), default="jsonl")
@@ -33,6 +33,12 @@ ONLY_REVIEWS = OpenApiParameter(
     enum=["yes", "no"],
     default="no",
     description="Of reviewed prompts the review alone; else it stands beside the rankings.",
+)
+PURPOSE = OpenApiParameter(
+    "purpose",
+    enum=Purpose.values,
+    default="data",
+    description="Of which rankings: data, or else those alone that checked labelers on gold or by a repeat.",
 )
 MOST_VERSIONS = 2**31 - 1
 
@@ -159,17 +165,19 @@ class SnapshotFile(Endpoint):
 class CampaignExport(Endpoint):
     read_scope = Scope.DATA
 
-    @extend_schema(parameters=[FORMAT, ONLY_REVIEWS], responses=FILES)
+    @extend_schema(parameters=[FORMAT, ONLY_REVIEWS, PURPOSE], responses=FILES)
     def get(self, request: ApiRequest, pk: int, kind: str) -> StreamingHttpResponse:
         """Stream one kind of a campaign's rows, as they are now. Admins."""
         access.only_admins(request.user)
         campaign = access.campaign(request.user, pk)
         form = request.query_params.get("format", "jsonl")
-        if kind not in datasets.KINDS or form not in tables.FORMATS:
+        purpose = request.query_params.get("purpose", Purpose.DATA)
+        if kind not in datasets.KINDS or form not in tables.FORMATS or purpose not in Purpose.values:
             raise Http404
-        record(request.user, "exported", campaign, kind=kind, format=form)
+        record(request.user, "exported", campaign, kind=kind, format=form, purpose=purpose)
         only_reviews = request.query_params.get("only_reviews") == "yes"
-        lines = datasets.lines(kind, datasets.of_campaign(campaign, only_reviews=only_reviews))
+        chosen = datasets.of_campaign(campaign, only_reviews=only_reviews, purpose=purpose)
+        lines = datasets.lines(kind, chosen)
         return StreamingHttpResponse(
             tables.chunks(kind, form, lines), content_type=tables.CONTENT_TYPES[form]
         )

@@ -16,7 +16,7 @@ from annotate.admin_forms import ImportForm, SnapshotForm
 from annotate.data_card import card
 from annotate.errors import Invalid, Refused
 from annotate.kept import PROGRESS, shown
-from annotate.models import Campaign
+from annotate.models import Campaign, Purpose
 from annotate.progress import Progress
 from annotate.reviewed import has_reviews
 
@@ -35,15 +35,18 @@ def data(request: SignedInRequest, pk: int) -> HttpResponse:
 def export(request: SignedInRequest, pk: int, kind: str, form: str) -> StreamingHttpResponse:
     """Stream one kind of rows in one format: the file begins at once and takes no memory."""
     campaign = access.campaign(request.user, pk)
-    if kind not in datasets.KINDS or form not in tables.FORMATS:
+    purpose = request.GET.get("purpose", Purpose.DATA)
+    if kind not in datasets.KINDS or form not in tables.FORMATS or purpose not in Purpose.values:
         raise Http404
-    record(request.user, "exported", campaign, kind=kind, format=form)
+    record(request.user, "exported", campaign, kind=kind, format=form, purpose=purpose)
     only_reviews = request.GET.get("only_reviews") == "yes"
-    lines = datasets.lines(kind, datasets.of_campaign(campaign, only_reviews=only_reviews))
+    chosen = datasets.of_campaign(campaign, only_reviews=only_reviews, purpose=purpose)
+    lines = datasets.lines(kind, chosen)
     response = StreamingHttpResponse(
         tables.chunks(kind, form, lines), content_type=tables.CONTENT_TYPES[form]
     )
-    name = f"{slugify(campaign.name) or campaign.pk}.{kind}.{form}"
+    which = "" if purpose == Purpose.DATA else f"{purpose}."
+    name = f"{slugify(campaign.name) or campaign.pk}.{which}{kind}.{form}"
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
 
@@ -138,6 +141,7 @@ def context_of(
         "form": form or ImportForm(),
         "kinds": kinds_of(so_far.figures.progress if so_far.figures else None),
         "forms": tables.FORMATS,
+        "checks": [Purpose.GOLD, Purpose.REPEAT],
         "query": query or SnapshotForm(campaign),
         "is_reviewed": has_reviews(campaign),
         "campaign": campaign,

@@ -2,8 +2,10 @@
 
 import json
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
 
@@ -14,6 +16,7 @@ from annotate.errors import Refused
 from annotate.judged import agreement
 from annotate.models import Campaign, ClaimState, GoldItem, Prompt, Purpose, Ranking, SkipKind, User
 from annotate.progress import progress
+from tests.annotate.api import Program
 from tests.people import client_of
 from tests.rows import sampled_prompt
 
@@ -145,6 +148,25 @@ def test_checks_are_no_data(campaign: Campaign, rosa: User, lena: User, lars: Us
     token_less = client_of(rosa).get(f"/api/campaigns/{campaign.pk}/rankings")
     assert token_less.status_code == 401
     assert agreement(campaign).rankings == 1
+
+
+@pytest.mark.usefixtures("always_gold")
+def test_checks_are_exported_when_asked_for_by_name(
+    campaign: Campaign, rosa: User, lena: User, lars: User, ada: User, tmp_path: Path
+) -> None:
+    make_gold(campaign, rosa, lars)
+    finish(rankings.claim_next(campaign, lena))
+    call_command("export", "rankings", campaign=campaign.name, purpose="gold", out=tmp_path / "gold")
+    client, path = client_of(ada), f"/campaigns/{campaign.pk}/data"
+    page = client.get(f"{path}/rankings.jsonl?purpose=gold")
+    told = b"".join(page.streaming_content)
+    assert [json.loads(line)["labeler"] for line in told.splitlines()] == ["lena"]
+    assert (tmp_path / "gold").read_bytes() == told
+    api = f"campaigns/{campaign.pk}/exports/rankings?purpose="
+    assert b"".join(Program(ada).get(f"{api}gold").streaming_content) == told
+    assert b"".join(Program(ada).get(f"{api}repeat").streaming_content) == b""
+    assert Program(ada).get(f"{api}all").status_code == 404
+    assert "purpose=gold" in client.get(path).text
 
 
 @pytest.mark.usefixtures("always_gold")

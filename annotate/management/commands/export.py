@@ -10,7 +10,7 @@ from typing import IO, Any
 from django.core.management.base import BaseCommand, CommandError
 
 from annotate import datasets, tables
-from annotate.models import Campaign
+from annotate.models import Campaign, Purpose
 
 EVERY = 10_000
 
@@ -28,13 +28,21 @@ class Command(BaseCommand):
         parser.add_argument(
             "--only-reviews", action="store_true", help="of reviewed prompts the review alone"
         )
+        parser.add_argument(
+            "--purpose",
+            choices=Purpose.values,
+            default=Purpose.DATA,
+            help="of which rankings: data, or else those alone that checked labelers (gold, repeat)",
+        )
         parser.add_argument("--out", type=Path, help="a file, there whole or not at all")
 
     def handle(self, *args: Any, **options: Any) -> None:
         campaign = Campaign.objects.filter(name=options["campaign"]).first()
         if campaign is None:
             raise CommandError(f"There is no campaign named {options['campaign']}.")
-        chosen = datasets.of_campaign(campaign, only_reviews=options["only_reviews"])
+        chosen = datasets.of_campaign(
+            campaign, only_reviews=options["only_reviews"], purpose=options["purpose"]
+        )
         lines = datasets.lines(options["kind"], chosen)
         with _opened(options["out"]) as file:
             tables.write(options["kind"], options["form"], _told(lines), file)
