@@ -22,7 +22,8 @@ CHECKPOINTS_A_PAGE = 50
 def checkpoint_list(request: SignedInRequest, pk: int | None = None) -> HttpResponse:
     """List all checkpoints that have weights, or one campaign's with its promotions."""
     campaign = access.campaign(request.user, pk) if pk is not None else None
-    rows = Checkpoint.objects.exclude(location="").select_related("parent", "made_by", "campaign")
+    rows = access.checkpoints(request.user).exclude(location="")
+    rows = rows.select_related("parent", "made_by", "campaign")
     promotions = Promotion.objects.select_related("policy", "promoted_by", "campaign")
     if campaign:
         rows, promotions = rows.filter(campaign=campaign), promotions.filter(campaign=campaign)

@@ -24,7 +24,7 @@ PEOPLE_A_PAGE = 100
 @require_GET
 @for_admins
 def people_list(request: SignedInRequest) -> HttpResponse:
-    rows = User.objects.prefetch_related("campaigns").order_by("-is_active", "username")
+    rows = access.people(request.user).prefetch_related("campaigns").order_by("-is_active", "username")
     page = Paginator(rows, PEOPLE_A_PAGE).get_page(request.GET.get("page"))
     return render(request, "people/list.html", {"page": page})
 

@@ -13,6 +13,7 @@ from annotate.admin_forms import PolicySharesForm
 from annotate.errors import Refused
 from annotate.kept import WIN_RATES, shown
 from annotate.models import Campaign, Checkpoint, CheckpointKind, current_policy
+from annotate.run_forms import loadable
 
 OFFERED = 20
 
@@ -45,8 +46,6 @@ def policies(request: SignedInRequest, pk: int) -> HttpResponse:
 def offered(campaign: Campaign, current: Checkpoint | None) -> list[tuple[Checkpoint, int]]:
     """Return the policies that could be sampled besides the current one, with their shares now."""
     shares = dict(campaign.policy_shares.values_list("policy", "percent"))
-    rows = Checkpoint.objects.filter(kind=CheckpointKind.POLICY, campaign__in=[campaign])
-    rows |= Checkpoint.objects.filter(kind=CheckpointKind.POLICY, campaign=None)
-    fit = [row for row in rows.exclude(location="") if row != current]
+    fit = [row for row in loadable(campaign, CheckpointKind.POLICY) if row != current]
     named = sorted(fit, key=lambda row: (row.pk not in shares, -row.pk))[: max(OFFERED, len(shares))]
     return [(row, shares.get(row.pk, 0)) for row in named]

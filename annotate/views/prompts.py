@@ -7,7 +7,7 @@ from django.views.decorators.http import require_POST, require_safe
 from annotate import access
 from annotate.access import SignedInRequest
 from annotate.actions import sampling
-from annotate.models import ClaimState, Prompt, Sampling
+from annotate.models import ClaimState, Sampling
 from annotate.paging import page_of
 
 PROMPTS_A_PAGE = 50
@@ -16,7 +16,7 @@ UNDER_WAY = (Sampling.QUEUED, Sampling.RUNNING)
 
 @require_safe
 def prompts(request: SignedInRequest) -> HttpResponse:
-    own = Prompt.objects.filter(author=request.user).select_related("campaign")
+    own = access.prompts(request.user).filter(author=request.user).select_related("campaign")
     page = page_of(own, PROMPTS_A_PAGE, request.GET)
     context = {"page": page, "is_under_way": any(prompt.sampling in UNDER_WAY for prompt in page.rows)}
     template = "prompts/_table.html" if request.htmx else "prompts/prompts.html"

@@ -13,7 +13,6 @@ from annotate import access
 from annotate.access import SignedInRequest, for_admins
 from annotate.actions import tokens
 from annotate.admin_forms import TokenForm
-from annotate.models import ApiToken
 
 TOKENS_A_PAGE = 100
 
@@ -22,7 +21,11 @@ TOKENS_A_PAGE = 100
 @require_http_methods(["GET", "POST"])
 def own_tokens(request: SignedInRequest) -> HttpResponse:
     form = TokenForm(request.POST or None)
-    context = {"form": form, "tokens": ApiToken.objects.filter(owner=request.user), "now": timezone.now()}
+    context = {
+        "form": form,
+        "tokens": access.tokens(request.user).filter(owner=request.user),
+        "now": timezone.now(),
+    }
     if request.method == "POST" and form.is_valid():
         # Answered here and not after a redirect: the text is kept nowhere, so it is shown once.
         token, text = tokens.make_token(request.user, **form.cleaned_data)
