@@ -1,10 +1,38 @@
-"""The API does what the pages do: every page that writes beside the endpoint of the same action.
+"""The API does what the pages do: every page that writes beside its endpoint, every form beside its shape.
 
 A page that takes a POST and stands in neither list fails, and so does an endpoint that is not there.
 """
 
+from typing import Any
+
+import pytest
 from django.urls import get_resolver
 
+from annotate.admin_forms import (
+    CampaignForm,
+    DecisionForm,
+    ImportForm,
+    InstructionsForm,
+    InviteForm,
+    LanguagesForm,
+    MembersForm,
+    PromotionForm,
+    RetrainingForm,
+    RoleForm,
+    SnapshotForm,
+    WebhookForm,
+    WorkForm,
+)
+from annotate.api.campaigns import CampaignShape, InstructionsShape, MembersShape
+from annotate.api.data import SnapshotQueryShape
+from annotate.api.people import ChangedPersonShape, LanguagesShape, NewPersonShape
+from annotate.api.prompts import NewFewShotShape
+from annotate.api.runs import NewRunShape, PromotionShape
+from annotate.api.screening import NewDecisionShape
+from annotate.api.transfers import UploadShape
+from annotate.api.webhooks import NewWebhookShape
+from annotate.forms import FewShotForm
+from annotate.run_forms import StartForm
 from tests.annotate.test_doors import shortened, who_by
 
 # The page's URL name, and the method and address of the API that does the same; # is an id.
@@ -102,3 +130,27 @@ def test_the_endpoints_are_there() -> None:
     for page, endpoint in SAME.items():
         method, address = endpoint.split()
         assert who_by(f"/api/{address}", method), f"{page}: {endpoint}"
+
+
+@pytest.mark.parametrize(
+    ("form", "shape"),
+    [
+        (CampaignForm, CampaignShape),
+        (RetrainingForm, CampaignShape),
+        (InstructionsForm, InstructionsShape),
+        (MembersForm, MembersShape),
+        (PromotionForm, PromotionShape),
+        (SnapshotForm, SnapshotQueryShape),
+        (ImportForm, UploadShape),
+        (DecisionForm, NewDecisionShape),
+        (WebhookForm, NewWebhookShape),
+        (InviteForm, NewPersonShape),
+        (RoleForm, ChangedPersonShape),
+        (WorkForm, ChangedPersonShape),
+        (LanguagesForm, LanguagesShape),
+        (StartForm, NewRunShape),
+        (FewShotForm, NewFewShotShape),
+    ],
+)
+def test_what_a_form_asks_can_be_sent(form: Any, shape: Any) -> None:
+    assert form.base_fields and not form.base_fields.keys() - shape().get_fields().keys()
