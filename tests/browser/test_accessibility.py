@@ -24,7 +24,8 @@ from annotate.models import (
     User,
 )
 from tests.browser import world
-from tests.people import PASSWORD, client_of
+from tests.browser.conftest import enter
+from tests.people import PASSWORD
 from tests.rows import promoted_policy
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -73,12 +74,6 @@ SIDES = """(text) => {
 def filled(campaign: Campaign, lena: User, lars: User) -> Campaign:
     world.fill(campaign, lena, lars)
     return campaign
-
-
-def enter(page: Page, user: User, live_server: LiveServer) -> None:
-    """Bring a session along instead of signing in: that page is tested elsewhere."""
-    key = client_of(user).cookies[settings.SESSION_COOKIE_NAME].value
-    page.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": key, "url": live_server.url}])
 
 
 def unfold(page: Page) -> None:
@@ -194,7 +189,7 @@ def faults_of(page: Page) -> list[str]:
 def test_the_labelers_pages_have_no_fault(
     page: Page, filled: Campaign, lena: User, live_server: LiveServer, look: tuple[str, int]
 ) -> None:
-    enter(page, lena, live_server)
+    enter(page, lena)
     faults = look_at(page, labelers_screens(filled), look)
     assert not faults, "\n".join(faults)
 
@@ -203,7 +198,7 @@ def test_the_labelers_pages_have_no_fault(
 def test_the_researchers_and_admins_pages_have_no_fault(
     page: Page, filled: Campaign, ada: User, live_server: LiveServer, look: tuple[str, int]
 ) -> None:
-    enter(page, ada, live_server)
+    enter(page, ada)
     faults = look_at(page, [*researchers_screens(filled), *admins_screens()], look)
     assert not faults, "\n".join(faults)
 
@@ -229,7 +224,7 @@ def test_signing_in_and_refusals_have_no_fault(
     # Not the usual page, on which a 404 is an error.
     page = context.new_page()
     faults = look_at(page, [("/sign-in", None), ("/sign-in", ask_without_token)], look)
-    enter(page, lena, live_server)
+    enter(page, lena)
     promoted_policy(campaign)
     chat = (f"/write/{campaign.pk}/dialogues", chat_without_policy)
     faults += look_at(page, [("/nothing-here", None), ("/", None), ("/prompts", None), chat], look)
@@ -243,7 +238,7 @@ def test_chinese_pages_say_so_and_fit_a_phone(
     chosen = {"name": settings.LANGUAGE_COOKIE_NAME, "value": "zh-hans", "url": live_server.url}
     page.context.add_cookies([chosen])
     for user, screens in ((lena, labelers_screens(filled)), (ada, researchers_screens(filled))):
-        enter(page, user, live_server)
+        enter(page, user)
         for path in {path: None for path, _opened in screens}:
             page.goto(path)
             assert page.locator("html").get_attribute("lang") == "zh-hans", f"{path} says another language"
@@ -254,7 +249,7 @@ def test_chinese_pages_say_so_and_fit_a_phone(
 def test_right_to_left_text_runs_from_the_right_on_the_desk(
     page: Page, filled: Campaign, lena: User, live_server: LiveServer
 ) -> None:
-    enter(page, lena, live_server)
+    enter(page, lena)
     page.set_viewport_size({"width": 1920, "height": 900})
     ranking = Ranking.objects.get(state="claimed")
     page.goto(f"/rankings/{ranking.pk}")
@@ -280,7 +275,7 @@ def test_right_to_left_text_runs_from_the_right_on_the_desk(
 def test_right_to_left_text_runs_from_the_right_where_it_is_written(
     page: Page, filled: Campaign, lena: User, live_server: LiveServer
 ) -> None:
-    enter(page, lena, live_server)
+    enter(page, lena)
     page.goto(f"/demonstrations/{Demonstration.objects.get(state='claimed').pk}")
     assert page.evaluate(SIDES, world.ARABIC) == ["right"] * 2, "in the prompt and in the suggestion"
     area = page.get_by_label("Your completion")

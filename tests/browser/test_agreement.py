@@ -6,7 +6,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from annotate.models import Campaign, User
 from tests.annotate.test_agreement_page import judged
-from tests.browser.test_accessibility import enter
+from tests.browser.conftest import enter
 
 __all__ = ["judged"]  # a fixture
 
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 def test_a_researcher_reads_agreement_and_sees_it_over_time(
     page: Page, live_server: LiveServer, judged: Campaign, rosa: User
 ) -> None:
-    enter(page, rosa, live_server)
+    enter(page, rosa)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto(f"{live_server.url}/campaigns/{judged.pk}/agreement")

@@ -8,7 +8,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from annotate.actions import rankings
 from annotate.models import Campaign, Completion, Ranking, Sampling, User
-from tests.browser.conftest import sign_in
+from tests.browser.conftest import enter
 from tests.rows import make_policy, make_prompt
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -35,7 +35,7 @@ def ranking(campaign: Campaign, lena: User) -> Ranking:
 def desk(page: Page, ranking: Ranking, lena: User) -> Page:
     # Drafts are another file's subject, and one on its way would meet the emptying of the database.
     page.route("**/draft", lambda route: route.fulfill(status=204))
-    sign_in(page, lena)
+    enter(page, lena)
     page.goto(f"/rankings/{ranking.pk}")
     return page
 
@@ -249,7 +249,7 @@ def test_a_phone_ranks_on_a_sheet_that_never_covers_what_is_typed(
         base_url=live_server.url, viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True
     )
     page = context.new_page()
-    sign_in(page, lena)
+    enter(page, lena)
     page.goto(f"/rankings/{ranking.pk}")
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     page.get_by_role("button", name="Rank", exact=True).tap()

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from annotate.models import Campaign, ClaimState, Completion, Prompt, Ranking, Sampling, User
-from tests.browser.conftest import sign_in
+from tests.browser.conftest import enter, sign_in
 from tests.rows import make_policy, sampled_prompt
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -67,7 +67,8 @@ def test_a_prompt_is_written_sampled_and_ranked(page: Page, campaign: Campaign, 
 
 def test_dragging_an_output_onto_a_rank_ranks_it(page: Page, campaign: Campaign, lena: User) -> None:
     sampled_prompt(campaign)
-    sign_in(page, lena)
+    enter(page, lena)
+    page.goto("/")
     page.get_by_role("button", name="Rank", exact=True).click()
     drag(page, "C", "Rank 1 (best)")
     expect(rank_field(page, "C")).to_have_value("1")
@@ -79,7 +80,8 @@ def test_the_keyboard_alone_ranks_and_submits(page: Page, campaign: Campaign, le
     campaign.k = 2
     campaign.save()
     sampled_prompt(campaign)
-    sign_in(page, lena)
+    enter(page, lena)
+    page.goto("/")
     page.get_by_role("button", name="Rank", exact=True).press("Enter")
     page.get_by_role("region", name="Output A").get_by_role("radio", name="1", exact=True).press("Space")
     page.get_by_role("region", name="Output B").get_by_role("radio", name="1", exact=True).press("Space")
@@ -95,7 +97,8 @@ def test_the_keyboard_alone_ranks_and_submits(page: Page, campaign: Campaign, le
 
 def test_a_draft_survives_leaving_the_page(page: Page, campaign: Campaign, lena: User) -> None:
     sampled_prompt(campaign)
-    sign_in(page, lena)
+    enter(page, lena)
+    page.goto("/")
     page.get_by_role("button", name="Rank", exact=True).click()
     page.get_by_label("Notes on the whole").fill("A careful thought")
     expect(page.get_by_text("Draft saved.")).to_be_visible()
@@ -106,7 +109,8 @@ def test_a_draft_survives_leaving_the_page(page: Page, campaign: Campaign, lena:
 
 def test_what_is_typed_without_a_connection_comes_back(page: Page, campaign: Campaign, lena: User) -> None:
     sampled_prompt(campaign)
-    sign_in(page, lena)
+    enter(page, lena)
+    page.goto("/")
     # Before the page that it is for: Chromium may leave out a page that is just being loaded.
     page.route("**/draft", lambda route: route.fulfill(status=422, body="The line is cut."))
     page.get_by_role("button", name="Rank", exact=True).click()
@@ -120,7 +124,7 @@ def test_what_is_typed_without_a_connection_comes_back(page: Page, campaign: Cam
 
 
 def test_a_few_shot_prompt_takes_more_pairs(page: Page, campaign: Campaign, lena: User) -> None:
-    sign_in(page, lena)
+    enter(page, lena)
     page.goto(f"/write/{campaign.pk}/few-shot")
     page.get_by_label("Instruction").fill("Give the sentiment.")
     page.get_by_role("button", name="Add a pair").click()

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from annotate.models import Campaign, Checkpoint, CheckpointKind, Run, RunMetric, RunState, User
-from tests.browser.conftest import sign_in
+from tests.browser.conftest import enter
 from tests.rows import make_prompt
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -26,7 +26,7 @@ def report(run: Run, step: int, **values: float) -> None:
 
 
 def start_ppo(page: Page, campaign: Campaign, rosa: User) -> Run:
-    sign_in(page, rosa)
+    enter(page, rosa)
     page.goto(f"/campaigns/{campaign.pk}/runs/start/ppo")
     page.get_by_label("Reward model").select_option(label="judge")
     page.get_by_role("button", name="Start").click()
@@ -57,7 +57,7 @@ def test_a_run_is_started_watched_and_cancelled(
 def test_a_wrong_setting_is_marked_and_what_was_typed_stays(
     page: Page, campaign: Campaign, rosa: User, judge: Checkpoint
 ) -> None:
-    sign_in(page, rosa)
+    enter(page, rosa)
     page.goto(f"/campaigns/{campaign.pk}/runs/start/ppo")
     page.get_by_label("policy_lr").fill("0")
     page.get_by_label("steps", exact=True).fill("7")

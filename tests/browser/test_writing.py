@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from annotate.models import Campaign, Demonstration, Dialogue, DialogueState, Prompt, Suggestion, User
-from tests.browser.conftest import sign_in
+from tests.browser.conftest import enter
 from tests.rows import make_prompt, promoted_policy, write_suggestion
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -15,7 +15,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 @pytest.fixture
 def lenas_page(page: Page, campaign: Campaign, lena: User) -> Page:
     promoted_policy(campaign)
-    sign_in(page, lena)
+    enter(page, lena)
+    page.goto("/")
     return page
 
 
