@@ -82,7 +82,7 @@ def test_a_killed_sampler_loses_nothing_and_nothing_is_sampled_twice(
     before = dict(Completion.objects.values_list("pk", "text"))
     assert 5 <= len(before) < 64, "the kill came in the middle"
     assert engines
-    wait_until(lambda: not any(map(is_alive, engines)), seconds=10)
+    wait_until(lambda: not any(map(is_alive, engines)), seconds=60)
     # A minute passes.
     held = Prompt.objects.filter(sampling=Sampling.RUNNING)
     held.update(sampling_lease_until=timezone.now() - timedelta(seconds=1))
@@ -193,7 +193,7 @@ def test_a_killed_training_worker_is_made_up_for(ranked: Campaign) -> None:
     killed = now(run)
     assert stages
     assert killed.state == RunState.RUNNING
-    wait_until(lambda: not any(map(is_alive, stages)), seconds=10)
+    wait_until(lambda: not any(map(is_alive, stages)), seconds=60)
     # Half a minute passes.
     Run.objects.update(heartbeat_at=timezone.now() - runs.LOST_AFTER)
     with working("train"):
