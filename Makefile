@@ -22,7 +22,7 @@ run: setup
 
 test: setup
 	@sh tests/browser/install_chromium.sh
-	$(RUN) -m pytest
+	$(RUN) -m pytest -n 2
 
 lint: setup
 	$(VENV)/bin/ruff format --check .

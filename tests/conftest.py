@@ -6,6 +6,9 @@ from hypothesis import settings
 
 from annotate.models import Campaign, Role, User
 from tests.people import make_campaign, person
+from tests.side_by_side import pytest_collection_modifyitems, pytest_xdist_make_scheduler
+
+__all__ = ["pytest_collection_modifyitems", "pytest_xdist_make_scheduler"]
 
 # A slow example says something of the machine, not of the code.
 settings.register_profile("podium", deadline=None)

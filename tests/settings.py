@@ -10,6 +10,12 @@ from annotate import embedded
 
 os.environ.setdefault("PODIUM_DATA", str(Path(__file__).resolve().parent.parent / ".podium" / "test"))
 embedded.start()
+if process := os.environ.get("PYTEST_XDIST_WORKER"):
+    # Ids repeat from one database to the next, and so do files and messages that are named by them:
+    # processes that test side by side keep theirs apart. pytest-django gives each its database.
+    os.environ["PODIUM_DATA"] = str(embedded.data_dir() / process)
+    if os.environ["BROKER_URL"].startswith("redis+socket:"):
+        os.environ["BROKER_URL"] += f"?virtual_host={int(process.removeprefix('gw')) + 1}"
 
 from annotate.settings import *  # noqa: E402, F403
 from annotate.settings import DATABASES, STATIC_ROOT, STORAGES  # noqa: E402
