@@ -6,10 +6,10 @@ from datetime import timedelta
 from hashlib import sha256
 
 from django.db import transaction
-from django.db.models import Case, F, Value, When
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from annotate import sql
 from annotate.actions.audit import record
 from annotate.errors import Invalid, Refused
 from annotate.models import ApiToken, Scope, User
@@ -19,6 +19,16 @@ PREFIX = "podium_"
 LONGEST_DAYS = 365
 MOST_TOKENS = 50
 BEGINS = len(PREFIX) + 6
+# One statement, so that requests at the same time are all counted; before every request of the API.
+USE = """
+UPDATE annotate_apitoken AS token SET
+    requests = CASE WHEN token.minute = %(minute)s THEN token.requests + 1 ELSE 1 END,
+    minute = %(minute)s, last_used_at = %(now)s
+FROM annotate_user AS owner
+WHERE owner.id = token.owner_id AND owner.is_active
+    AND token.sha256 = %(sha256)s AND token.revoked_at IS NULL AND token.expires_at > %(now)s
+RETURNING token.*, owner.*
+"""
 
 
 def make_token(owner: User, name: str, scopes: Sequence[str], days: int) -> tuple[ApiToken, str]:
@@ -64,15 +74,17 @@ def revoke(token: ApiToken, actor: User) -> None:
 def use(text: str) -> ApiToken | None:
     """Return the token of this text, one more request counted; None if it is not, or no longer, good."""
     now = timezone.now()
-    minute = now.replace(second=0, microsecond=0)
-    good = ApiToken.objects.filter(
-        sha256=hash_of(text), revoked_at=None, expires_at__gt=now, owner__is_active=True
-    )
-    # One statement, so that requests at the same time are all counted.
-    requests = Case(When(minute=minute, then=F("requests") + 1), default=Value(1))
-    if not good.update(requests=requests, minute=minute, last_used_at=now):
+    values = {"sha256": hash_of(text), "now": now, "minute": now.replace(second=0, microsecond=0)}
+    (found,) = sql.run(USE, values)
+    if not found.rows:
         return None
-    return good.select_related("owner").first()
+    (token,) = sql.instances(ApiToken, found)
+    # The owner's columns come after the token's, some of them by the same names.
+    owners = len(ApiToken._meta.concrete_fields)
+    (token.owner,) = sql.instances(
+        User, sql.Result(found.names[owners:], [row[owners:] for row in found.rows])
+    )
+    return token
 
 
 def hash_of(text: str) -> str:

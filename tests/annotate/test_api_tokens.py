@@ -85,7 +85,7 @@ def test_too_many_requests_wait(lena: User, settings: Settings) -> None:
     assert program.get("token").status_code == 200
 
 
-def test_a_token_costs_two_queries(lena: User, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+def test_a_token_costs_one_query(lena: User, django_assert_num_queries: DjangoAssertNumQueries) -> None:
     program = Program(lena)
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(1):
         program.get("token")
