@@ -14,7 +14,7 @@ from trainer.data import Prompt
 from trainer.engine import Request, Sampling, start_engine
 from trainer.policy import load_policy
 from trainer.ppo import Ppo, start, step
-from trainer.ppo_inputs import Inputs, load_models
+from trainer.ppo_inputs import Inputs, load_models, pack_models
 from trainer.probe import Probe
 from trainer.rankings import JudgedPrompt, comparisons_of
 from trainer.reward import Learner as RewardLearner
@@ -109,6 +109,7 @@ def ppo(spec: dict[str, Any], folder: Path) -> None:
         valid_every=10**6,
     )
     learners, models = load_models(policy, judge, config)
+    pack_models(models, spec["prompts"], config)
     asked = [
         Prompt(str(place), ({"role": "user", "content": ""},), None) for place in range(len(spec["prompts"]))
     ]

@@ -19,6 +19,7 @@ from trainer.data import BadInput
 from trainer.hardware import device
 from trainer.lora import merged_state
 from trainer.packing import hidden_states
+from trainer.token_logprobs import TokenLogprobs
 from trainer.tokens import Batch, collate, completion_ids, is_completion, predicting_positions
 
 # Rows of logits held at once: with a vocabulary of 49,152 in float32, about 100 MB.
@@ -155,13 +156,8 @@ def _row_logprobs(
     head: torch.nn.Module, hidden: torch.Tensor, ids: torch.Tensor, temperature: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return (logprobs, entropy), (N,), of ids (N,) from hidden (N, d)."""
-    logits = head(hidden).float()
-    # Dividing by one is a pass over all of them for nothing.
-    all_logprobs = torch.log_softmax(logits if temperature == 1 else logits / temperature, dim=-1)
-    chosen = all_logprobs.gather(1, ids[:, None]).squeeze(1)
-    with torch.no_grad():
-        entropy = -(all_logprobs.exp() * all_logprobs).sum(-1)
-    return chosen, entropy
+    found: tuple[torch.Tensor, torch.Tensor] = TokenLogprobs.apply(head(hidden), ids, temperature)
+    return found
 
 
 def prepare(base: str, out: Path) -> None:

@@ -29,7 +29,7 @@ from trainer.held_out import sample_and_score
 from trainer.learners import Learners, export_policy, state
 from trainer.metrics import Clock, MetricsLog
 from trainer.optimizer import NotFinite
-from trainer.ppo_inputs import Inputs, check_inputs, load_models, read_inputs
+from trainer.ppo_inputs import Inputs, check_inputs, load_models, pack_models, read_inputs
 from trainer.ppo_update import Stats, Targets, ptx_loss_of, update
 from trainer.probe import Probe
 from trainer.rollout import Models, Rollout, draw, make_rollout, plan_minibatches
@@ -80,6 +80,7 @@ def train_ppo(
     with checkpoints.writing(out) as partial:
         checkpoints.begin(partial, "ppo", config.model_dump(mode="json"), inputs)
         learners, models = load_models(policy, reward_model, config)
+        pack_models(models, read.prompt_ids, config)
         first = resume.restore(partial, **state(learners)) + 1
         metrics = MetricsLog(partial / "metrics.jsonl", config.steps, first - 1)
         metrics.phase("starting the engine")

@@ -1,5 +1,7 @@
 """What PPO reads: prompts to learn on and to hold out, pretraining text, and its four models."""
 
+from collections.abc import Sequence
+from itertools import cycle, islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,6 +11,7 @@ from trainer import many
 from trainer.config import PpoConfig
 from trainer.data import BadInput, Prompt, read_prompts, read_texts, shuffled
 from trainer.learners import Learners, make_learners
+from trainer.packing import pack_rows
 from trainer.policy import load_policy
 from trainer.reward_model import check_judge, load_reward_model, shard
 from trainer.rollout import Models
@@ -89,3 +92,13 @@ def load_models(policy: Path, reward_model: Path, config: PpoConfig) -> tuple[Le
         many.shard(reference)
     judge = shard(load_reward_model(reward_model).requires_grad_(False))
     return learners, Models(learning, reference, judge, value_model)
+
+
+def pack_models(models: Models, prompt_ids: Sequence[list[int]], config: PpoConfig) -> None:
+    """Have the models compute without padding where that is quicker, and right for the longest episode."""
+    prompt = max(prompt_ids, key=len)
+    longest = list(islice(cycle(prompt), len(prompt) + config.max_completion_tokens))
+    for policy in dict.fromkeys((models.policy, models.reference)):
+        many.within(policy, lambda policy: pack_rows(policy.base_model, longest))
+    for model in (models.reward_model, models.value_model):
+        many.within(model, lambda model: pack_rows(model.backbone, longest))

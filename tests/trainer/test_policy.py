@@ -11,6 +11,7 @@ from trainer import policy as policies
 from trainer.data import BadInput
 from trainer.policy import completion_logprobs, load_policy, prepare, save_policy
 from trainer.reward_model import new_reward_model
+from trainer.token_logprobs import TokenLogprobs
 from trainer.tokens import Batch, collate, load_tokenizer
 
 SEQUENCES = [([5, 6, 7], [8, 9, 1]), ([5, 9], [4, 1]), ([7], [1])]
@@ -58,6 +59,19 @@ def test_chunks_of_logits_change_neither_logprobs_nor_gradients(policy, monkeypa
     monkeypatch.setattr(policies, "_LOGIT_ROWS", 2)
     for one, other in zip(whole, gradients(), strict=True):
         assert torch.allclose(one, other, atol=1e-5)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.7])
+def test_the_way_back_from_logprobs_is_autograds_own(temperature: float) -> None:
+    torch.manual_seed(0)
+    logits, ids = 4 * torch.randn(5, 11, dtype=torch.float64), torch.tensor([0, 3, 3, 10, 7])
+    weights = torch.randn(5)
+    one, other = (logits.float().requires_grad_() for _ in range(2))
+    (torch.log_softmax(one / temperature, -1).gather(1, ids[:, None]).squeeze(1) * weights).sum().backward()
+    logprobs, entropy = TokenLogprobs.apply(other, ids, temperature)
+    (logprobs * weights).sum().backward()
+    assert torch.allclose(one.grad, other.grad, atol=1e-6)
+    assert not entropy.requires_grad
 
 
 def test_entropy_is_that_of_the_tempered_distribution(policy) -> None:

@@ -8,14 +8,15 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from trainer import ppo
+from trainer import ppo, tree_attention
 from trainer.config import PpoConfig
 from trainer.data import BadInput
 from trainer.engine import Engine
+from trainer.hardware import device
 from trainer.learners import make_learners
 from trainer.policy import load_policy
 from trainer.ppo import train_ppo
-from trainer.ppo_inputs import load_models
+from trainer.ppo_inputs import load_models, pack_models
 from trainer.probe import Probe, SyncFailed
 from trainer.reward_model import load_reward_model
 from trainer.steering import adapted_kl_coef
@@ -219,3 +220,11 @@ def test_prompts_that_are_all_held_out_are_refused(files: dict[str, Path], tmp_p
     files["prompts"].write_text(json.dumps(row))
     with pytest.raises(BadInput, match="every prompt is held out"):
         run(files, tmp_path / "out")
+
+
+def test_on_a_processor_no_model_computes_padding(tiny_policy: Path, tiny_reward_model: Path) -> None:
+    _, models = load_models(tiny_policy, tiny_reward_model, CONFIG)
+    pack_models(models, [[5, 6, 7]], CONFIG)
+    backbones = [m.base_model for m in models[:2]] + [m.backbone for m in models[2:]]
+    packed = {backbone.config._attn_implementation == tree_attention.NAME for backbone in backbones}
+    assert packed == {device().type == "cpu"}
