@@ -15,8 +15,10 @@ QA_FEEDBACK = Path(os.environ.get("QA_FEEDBACK", ROOT / "../shared/data/qa_feedb
 """Rankings in the wire format, K = 4 on prompts of about 650 tokens."""
 MICRO_BATCH_TOKENS = 2560
 """In memory at once, on both sides about as many."""
-EPISODES = int(os.environ.get("BENCHMARK_EPISODES", "16"))
-"""In a step of PPO, fewer where the machine is busy; an even number."""
+COMPLETION_TOKENS = 128
+"""A completion's limit, where completions are drawn; most of them end before it."""
+EPISODES = int(os.environ.get("BENCHMARK_EPISODES", "32"))
+"""In a step of PPO, up to 32, fewer where the machine is busy; an even number."""
 Line = dict[str, object]
 
 
@@ -75,7 +77,7 @@ def sync() -> Line:
 
 
 def sample_k9() -> Line:
-    spec = {"k": 9, "prompts": real_prompts(16), "completion_tokens": 128}
+    spec = {"k": 9, "prompts": real_prompts(16), "completion_tokens": COMPLETION_TOKENS}
     return measured(("sample", "generate"), spec, "tokens a second")
 
 
@@ -143,7 +145,7 @@ def reward_spec(
 
 
 def episodes() -> dict[str, object]:
-    return {"prompts": real_prompts(EPISODES), "completion_tokens": 64}
+    return {"prompts": real_prompts(EPISODES), "completion_tokens": COMPLETION_TOKENS}
 
 
 def real_prompts(count: int) -> list[list[int]]:
@@ -153,7 +155,10 @@ def real_prompts(count: int) -> list[list[int]]:
     tokenizer = load_tokenizer(policy())
     subjects = ("tea", "rain", "maps", "bees", "salt", "ships", "clay", "moss")
     asked = [
-        f"{verb} {subject} in one or two sentences." for subject in subjects for verb in ("Explain", "Praise")
+        f"{verb} {subject} in one or two sentences."
+        for verbs in (("Explain", "Praise"), ("Describe", "Defend"))
+        for subject in subjects
+        for verb in verbs
     ]
     return [encode_prompt(tokenizer, [{"role": "user", "content": text}], 512) for text in asked[:count]]
 
