@@ -112,7 +112,7 @@ def running(tiny_policy: Path, folder: Path, *more: str) -> Iterator[subprocess.
 def test_sigterm_ends_a_stage_and_leaves_no_checkpoint(tiny_policy, tmp_path: Path) -> None:
     with running(tiny_policy, tmp_path) as process:
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=60)
+        process.communicate(timeout=180)
     assert process.returncode == 143
     assert not (tmp_path / "rm").exists() and (tmp_path / "rm.partial").is_dir()
 
@@ -120,7 +120,7 @@ def test_sigterm_ends_a_stage_and_leaves_no_checkpoint(tiny_policy, tmp_path: Pa
 def test_a_stage_ends_with_the_process_that_holds_its_input(tiny_policy, tmp_path: Path) -> None:
     with running(tiny_policy, tmp_path, "--exit-with-parent") as process:
         assert process.poll() is None
-        process.communicate(timeout=60)  # closes its standard input, then waits
+        process.communicate(timeout=180)  # closes its standard input, then waits
     assert process.returncode == 143
 
 
