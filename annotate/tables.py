@@ -17,6 +17,7 @@ CONTENT_TYPES = {
     "csv": "text/csv; charset=utf-8",
 }
 BATCH_BYTES = 8 * 1024 * 1024
+SENT_BYTES = 64 * 1024
 FORMULA_BEGINNINGS = ("=", "+", "-", "@", "\t", "\r")
 
 _TEXT = pa.string()
@@ -61,6 +62,20 @@ def chunks(kind: str, form: str, lines: Iterable[bytes]) -> Iterator[bytes]:
     if form == "parquet":
         return parquet_chunks(kind, lines)
     return csv_lines(kind, lines) if form == "csv" else iter(lines)
+
+
+def blocks(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the same bytes in blocks worth sending: each is compressed by itself on its way."""
+    waiting: list[bytes] = []
+    size = 0
+    for chunk in chunks:
+        waiting.append(chunk)
+        size += len(chunk)
+        if size >= SENT_BYTES:
+            yield b"".join(waiting)
+            waiting, size = [], 0
+    if waiting:
+        yield b"".join(waiting)
 
 
 def parquet_chunks(kind: str, lines: Iterable[bytes]) -> Iterator[bytes]:

@@ -178,6 +178,5 @@ class CampaignExport(Endpoint):
         only_reviews = request.query_params.get("only_reviews") == "yes"
         chosen = datasets.of_campaign(campaign, only_reviews=only_reviews, purpose=purpose)
         lines = datasets.lines(kind, chosen)
-        return StreamingHttpResponse(
-            tables.chunks(kind, form, lines), content_type=tables.CONTENT_TYPES[form]
-        )
+        told = tables.blocks(tables.chunks(kind, form, lines))
+        return StreamingHttpResponse(told, content_type=tables.CONTENT_TYPES[form])

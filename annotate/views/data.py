@@ -42,9 +42,8 @@ def export(request: SignedInRequest, pk: int, kind: str, form: str) -> Streaming
     only_reviews = request.GET.get("only_reviews") == "yes"
     chosen = datasets.of_campaign(campaign, only_reviews=only_reviews, purpose=purpose)
     lines = datasets.lines(kind, chosen)
-    response = StreamingHttpResponse(
-        tables.chunks(kind, form, lines), content_type=tables.CONTENT_TYPES[form]
-    )
+    sent = tables.blocks(tables.chunks(kind, form, lines))
+    response = StreamingHttpResponse(sent, content_type=tables.CONTENT_TYPES[form])
     which = "" if purpose == Purpose.DATA else f"{purpose}."
     name = f"{slugify(campaign.name) or campaign.pk}.{which}{kind}.{form}"
     response["Content-Disposition"] = f'attachment; filename="{name}"'

@@ -53,6 +53,15 @@ def test_what_is_imported_comes_out_again(ada: User, campaign: Campaign) -> None
     assert AuditEntry.objects.filter(actor=ada, verb="exported").exists()
 
 
+def test_an_export_is_sent_in_blocks_rather_than_lines(ada: User, campaign: Campaign) -> None:
+    for _number in range(20):
+        make_prompt(campaign, "x" * 10_000)
+    export = client_of(ada).get(f"/campaigns/{campaign.pk}/data/prompts.jsonl")
+    sent = list(export.streaming_content)
+    assert len(sent) == 3
+    assert len(b"".join(sent).splitlines()) == 20
+
+
 @pytest.mark.parametrize("form", tables.FORMATS)
 def test_every_kind_comes_in_every_format(ada: User, campaign: Campaign, form: str) -> None:
     carried(upload(ada, campaign, json.dumps(RANKING) + "\n"), ada)
