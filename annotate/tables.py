@@ -65,7 +65,7 @@ def chunks(kind: str, form: str, lines: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def blocks(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the same bytes in blocks worth sending: each is compressed by itself on its way."""
+    """Yield the same bytes in blocks worth sending: uncompressed, each is a write to the socket."""
     waiting: list[bytes] = []
     size = 0
     for chunk in chunks:
