@@ -8,6 +8,7 @@ is the sum over them. Positions go on from the prefix, as they would without sha
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import torch
@@ -19,6 +20,8 @@ NAME = "podium_tree"
 
 # Queries at a time: the keys after a block's last query are never looked at.
 _BLOCK = 128
+# Scores at a time, a head: more at once are fewer calls, fewer stay in a processor's cache.
+_SCORES = 1 << 18
 
 
 class Packed(NamedTuple):
@@ -117,72 +120,108 @@ class TreeAttention(torch.autograd.Function):
     def forward(  # type: ignore[override]
         ctx: Any, query: Tensor, key: Tensor, value: Tensor, segments: Sequence[Segment], scale: float
     ) -> Tensor:
-        q = (query * scale).reshape(len(key), -1, *query.shape[1:])
+        groups = _groups(tuple(segments), query.device)
+        # By groups of heads that share a key: (G, N, H/G, d).
+        q = (query * scale).reshape(len(key), -1, *query.shape[1:]).transpose(1, 2).contiguous()
         out = torch.empty_like(q)
-        for block in _blocks(segments):
-            weights = _weights(q, key, block)
-            out[:, :, block.rows] = _by_head(torch.bmm(weights, _of(value, block)), q)
+        for group in groups:
+            found = torch.bmm(_weights(q, key, group), _of(value, group))
+            out.index_copy_(1, group.rows, found.view(len(q), -1, *q.shape[2:]))
         ctx.save_for_backward(q, key, value)
-        ctx.segments, ctx.scale = segments, scale
-        return out.reshape(query.shape)
+        ctx.groups, ctx.scale = groups, scale
+        return out.transpose(1, 2).reshape(query.shape)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         q, key, value = ctx.saved_tensors
-        grad = grad.reshape(q.shape)
+        grad = grad.reshape(len(key), -1, *grad.shape[1:]).transpose(1, 2).contiguous()
         grad_q = torch.empty_like(q)
         # A prompt's keys gather from all its completions: in float32, whatever the forward pass had.
         grad_key, grad_value = (torch.zeros_like(t, dtype=torch.float32) for t in (key, value))
-        for block in _blocks(ctx.segments):
-            weights, above = _weights(q, key, block), grad[:, :, block.rows].flatten(1, 2)
-            _add(grad_value, block, torch.bmm(weights.transpose(1, 2), above))
-            towards = torch.bmm(above, _of(value, block).transpose(1, 2))
+        for group in ctx.groups:
+            weights, above = _weights(q, key, group), _rows(grad, group)
+            _add(grad_value, group, torch.bmm(weights.transpose(1, 2), above))
+            towards = torch.bmm(above, _of(value, group).transpose(1, 2))
             towards = torch._softmax_backward_data(towards, weights, -1, weights.dtype)
-            _add(grad_key, block, torch.bmm(towards.transpose(1, 2), q[:, :, block.rows].flatten(1, 2)))
-            grad_q[:, :, block.rows] = _by_head(torch.bmm(towards, _of(key, block)), q)
-        grad_q = (grad_q * ctx.scale).reshape(-1, *q.shape[2:])
+            _add(grad_key, group, torch.bmm(towards.transpose(1, 2), _rows(q, group)))
+            found = torch.bmm(towards, _of(key, group))
+            grad_q.index_copy_(1, group.rows, found.view(len(q), -1, *q.shape[2:]))
+        grad_q = (grad_q * ctx.scale).transpose(1, 2).reshape(-1, key.shape[1], key.shape[2])
         return grad_q, grad_key.to(key.dtype), grad_value.to(value.dtype), None, None
 
 
 class _Block(NamedTuple):
     """Queries that are looked at together, and the keys that the last of them sees: prefix, then own."""
 
-    rows: slice
-    prefix: slice
-    own: slice
+    rows: range
+    prefix: range
+    own: range
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return len(self.rows), len(self.prefix) + len(self.own)
+
+
+class _Group(NamedTuple):
+    """n blocks of R queries that see S keys: the places of all queries (n * R,) and of all keys (n * S,)."""
+
+    blocks: list[_Block]
+    rows: Tensor
+    keys: Tensor
+    later: Tensor
+    """(R, 1, R): which of the last R keys each query does not see."""
+
+
+@lru_cache(maxsize=4)
+def _groups(segments: tuple[Segment, ...], device: torch.device) -> list[_Group]:
+    """Return the blocks of a row, those of one size together as far as _SCORES allows."""
+    by_size: dict[tuple[int, int], list[_Block]] = {}
+    for block in _blocks(segments):
+        by_size.setdefault(block.size, []).append(block)
+    groups = []
+    for (size, seen), blocks in by_size.items():
+        later = torch.ones(size, size, dtype=torch.bool, device=device).triu(1)[:, None]
+        together = max(1, _SCORES // (size * seen))
+        for some in (blocks[first : first + together] for first in range(0, len(blocks), together)):
+            rows = [place for block in some for place in block.rows]
+            keys = [place for block in some for place in (*block.prefix, *block.own)]
+            places = (torch.tensor(numbers, device=device) for numbers in (rows, keys))
+            groups.append(_Group(some, *places, later))
+    return groups
 
 
 def _blocks(segments: Sequence[Segment]) -> Iterator[_Block]:
     for segment in segments:
-        prefix = slice(segment.prefix_start, segment.prefix_end)
+        prefix = range(segment.prefix_start, segment.prefix_end)
         for start in range(segment.start, segment.end, _BLOCK):
             end = min(start + _BLOCK, segment.end)
-            yield _Block(slice(start, end), prefix, slice(segment.start, end))
+            yield _Block(range(start, end), prefix, range(segment.start, end))
 
 
-def _of(keys: Tensor, block: _Block) -> Tensor:
-    """Return (G, S, d): what a block's queries see."""
-    own = keys[:, block.own]
-    return own if block.prefix.start == block.prefix.stop else torch.cat([keys[:, block.prefix], own], 1)
+def _of(keys: Tensor, group: _Group) -> Tensor:
+    """Return (G * n, S, d): what each block's queries see, of (G, N, d)."""
+    return keys.index_select(1, group.keys).view(len(keys) * len(group.blocks), -1, keys.shape[2])
 
 
-def _add(total: Tensor, block: _Block, part: Tensor) -> None:
-    """Add (G, S, d) to the keys it belongs to."""
-    before = block.prefix.stop - block.prefix.start
-    total[:, block.prefix] += part[:, :before]
-    total[:, block.own] += part[:, before:]
+def _rows(queries: Tensor, group: _Group) -> Tensor:
+    """Return (G * n, R * H/G, d): each block's queries, of (G, N, H/G, d)."""
+    return queries.index_select(1, group.rows).view(len(queries) * len(group.blocks), -1, queries.shape[3])
 
 
-def _by_head(rows: Tensor, q: Tensor) -> Tensor:
-    """Return (G, H/G, R, d) of (G, H/G * R, d)."""
-    return rows.view(q.shape[0], q.shape[1], -1, q.shape[3])
+def _add(total: Tensor, group: _Group, parts: Tensor) -> None:
+    """Add (G * n, S, d) to the keys it belongs to."""
+    by_block = parts.view(len(total), len(group.blocks), -1, total.shape[2]).unbind(1)
+    for block, part in zip(group.blocks, by_block, strict=True):
+        before = len(block.prefix)
+        if before:
+            total[:, block.prefix.start : block.prefix.stop] += part[:, :before]
+        total[:, block.own.start : block.own.stop] += part[:, before:]
 
 
-def _weights(q: Tensor, key: Tensor, block: _Block) -> Tensor:
-    """Return (G, H/G * R, S): how much each query takes of each key; each row adds up to one."""
-    scores = torch.bmm(q[:, :, block.rows].flatten(1, 2), _of(key, block).transpose(1, 2))
-    size = block.rows.stop - block.rows.start
-    later = torch.ones(size, size, dtype=torch.bool, device=q.device).triu(1)
-    by_head = scores.view(q.shape[0], q.shape[1], size, -1)
-    by_head[..., -size:].masked_fill_(later, float("-inf"))
+def _weights(q: Tensor, key: Tensor, group: _Group) -> Tensor:
+    """Return (G * n, R * H/G, S): how much each query takes of each key; each row adds up to one."""
+    scores = torch.bmm(_rows(q, group), _of(key, group).transpose(1, 2))
+    size = len(group.later)
+    by_head = scores.view(len(scores), size, q.shape[2], -1)
+    by_head[..., -size:].masked_fill_(group.later, float("-inf"))
     return torch.softmax(scores, -1)
