@@ -12,6 +12,7 @@ from benchmarks.turn_taking import take_turns
 from trainer.config import PpoConfig, RewardConfig, SftConfig
 from trainer.data import Prompt
 from trainer.engine import Request, Sampling, start_engine
+from trainer.memory import keep_memory
 from trainer.policy import load_policy
 from trainer.ppo import Ppo, start, step
 from trainer.ppo_inputs import Inputs, load_models, pack_models
@@ -173,6 +174,7 @@ def generate(spec: dict[str, Any], folder: Path) -> None:
 
 if __name__ == "__main__":
     kinds = {function.__name__: function for function in (reward, matrices, sft, ppo, sample, generate)}
+    keep_memory()
     torch.manual_seed(0)
     with tempfile.TemporaryDirectory() as scratch:
         kinds[sys.argv[1]](json.loads(Path(sys.argv[2]).read_text()), Path(scratch))
