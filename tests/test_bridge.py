@@ -161,6 +161,10 @@ def ranked(policy_folder: Path, transactional_db: None) -> Campaign:
     return campaign
 
 
+# So many steps that it is not done before it has been stopped, however quick the machine.
+LONG = {"epochs": 100, "batch_size": 1}
+
+
 def start(campaign: Campaign, stage: str, **changes: object) -> Run:
     return runs.start_run(campaign, stage, actor=None, config=TINY[stage] | changes)
 
@@ -174,8 +178,7 @@ def is_over(run: Run) -> bool:
 
 
 def test_a_stopped_training_worker_puts_its_run_back(ranked: Campaign) -> None:
-    # So many steps that it is not done before the worker has stopped.
-    run = start(ranked, "reward", epochs=100, batch_size=1)
+    run = start(ranked, "reward", **LONG)
     with working("train"):
         wait_until(lambda: now(run).step >= 5)
     assert (now(run).state, now(run).attempts) == (RunState.QUEUED, 0)
@@ -184,7 +187,7 @@ def test_a_stopped_training_worker_puts_its_run_back(ranked: Campaign) -> None:
 
 
 def test_a_killed_training_worker_is_made_up_for(ranked: Campaign) -> None:
-    run = start(ranked, "reward", epochs=12)
+    run = start(ranked, "reward", **LONG)
     with working("train") as worker:
         wait_until(lambda: now(run).step >= 5)
         stages = children_of(worker.pid)
@@ -216,7 +219,7 @@ def trainer(django_db_setup: None) -> Iterator[None]:
 
 
 def test_a_run_can_be_cancelled_and_started_again(trainer: None, ranked: Campaign) -> None:
-    run = start(ranked, "reward", epochs=12)
+    run = start(ranked, "reward", **LONG)
     wait_until(lambda: now(run).step >= 3)
     runs.cancel_run(run, None)
     wait_until(lambda: is_over(run))
