@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.response import Response
 
@@ -40,7 +40,7 @@ class DecisionShape(serializers.ModelSerializer[IntakeDecision]):
             "reversed_by",
         )
 
-    @extend_schema(responses=MessageShape(many=True, allow_null=True))
+    @extend_schema_field(MessageShape(many=True, allow_null=True))
     def get_messages(self, decision: IntakeDecision) -> Any:
         is_shown = decision.messages is not None and self.context["request"].user.is_admin
         return MessageShape(decision.messages, many=True).data if is_shown else None
