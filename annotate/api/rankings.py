@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.db.models import F, Prefetch
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.response import Response
 
@@ -37,7 +37,7 @@ class RankingShape(ClaimShape):
     notes = serializers.CharField(allow_blank=True)
     asks_review = serializers.BooleanField()
 
-    @extend_schema(responses=OutputShape(many=True))
+    @extend_schema_field(OutputShape(many=True))
     def get_outputs(self, ranking: Ranking) -> Any:
         rows = ranking.ranked_completions.annotate(text=F("completion__text"))
         return OutputShape(rows, many=True).data
@@ -117,7 +117,7 @@ class ReviewShape(RankingShape):
 
     reviewed = serializers.SerializerMethodField()
 
-    @extend_schema(responses=SaidShape(many=True))
+    @extend_schema_field(SaidShape(many=True))
     def get_reviewed(self, ranking: Ranking) -> Any:
         return SaidShape(reviewed(ranking), many=True).data
 

@@ -37,6 +37,16 @@ def test_every_operation_says_what_it_does_and_how_it_can_fail(document: Any) ->
             assert ("422" in operation["responses"]) == (method != "get")
 
 
+def test_every_field_of_every_shape_has_a_type(document: Any) -> None:
+    untyped = [
+        (name, field)
+        for name, shape in document["components"]["schemas"].items()
+        for field, about in shape.get("properties", {}).items()
+        if not {"type", "$ref", "allOf", "oneOf", "enum"} & about.keys()
+    ]
+    assert untyped == []
+
+
 def test_a_page_shows_it_without_another_host(lena: User) -> None:
     page = client_of(lena).get("/api/docs")
     assert "POST /api/campaigns/{id}/customer-prompts" in page.text
