@@ -75,15 +75,20 @@ def derive(kind: str, wire: Iterable[bytes]) -> Iterator[bytes]:
 
 def records(kind: str, chosen: Chosen) -> Iterator[Record]:
     """Yield records of one kind of WIRE; the connection can do nothing else until the last one."""
-    ids, params = chosen.ids[kind]
-    statement = WIRE[kind].substitute(ids=ids, written=chosen.written, source_id=chosen.source_id)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(BY_INDEX)
-        with cursor.copy(f"COPY ({statement}) TO STDOUT (FORMAT binary)", params) as copy:
-            # Text in the binary form is its bytes.
-            copy.set_types(["bytea", "bytea", "bytea"])
-            for line, split, ranks in copy.rows():
-                yield Record(line + b"\n", split, ranks)
+        yield from read(cursor, kind, chosen)
+
+
+def read(cursor: Any, kind: str, chosen: Chosen) -> Iterator[Record]:
+    """Yield records of one kind of WIRE by a cursor that is told to read BY_INDEX."""
+    ids, params = chosen.ids[kind]
+    statement = WIRE[kind].substitute(ids=ids, written=chosen.written, source_id=chosen.source_id)
+    with cursor.copy(f"COPY ({statement}) TO STDOUT (FORMAT binary)", params) as copy:
+        # Text in the binary form is its bytes.
+        copy.set_types(["bytea", "bytea", "bytea"])
+        for line, split, ranks in copy.rows():
+            yield Record(line + b"\n", split, ranks)
 
 
 def of_campaign(campaign: Campaign, *, only_reviews: bool = False, purpose: str = Purpose.DATA) -> Chosen:

@@ -16,7 +16,7 @@ from django.db import connection, transaction
 from django.utils import translation
 from django.utils.translation import gettext as _
 
-from annotate import datasets, snapshot_counts, snapshot_facts
+from annotate import datasets, pieces, snapshot_counts, snapshot_facts
 from annotate.actions.audit import record
 from annotate.comparisons import count_comparisons
 from annotate.data_card import card
@@ -89,11 +89,15 @@ def _write_all(
     tell = _Teller(on_progress, total=sum(sum(each["sources"].values()) for each in counts.values()))
     with _folder_beside() as folder:
         manifest = {
-            kind: _write(folder / f"{kind}.jsonl", tell.of(datasets.records(kind, chosen))) | counts[kind]
+            kind: _write(folder / f"{kind}.jsonl", tell.of(_records(kind, chosen))) | counts[kind]
             for kind in datasets.WIRE
         }
         sha256 = _describe(folder, manifest, query)
         return {"manifest": manifest, "sha256": sha256, "location": str(_put_in_place(folder, sha256))}
+
+
+def _records(kind: str, chosen: Chosen) -> Iterator[Record]:
+    return pieces.rankings(chosen) if kind == "rankings" else datasets.records(kind, chosen)
 
 
 def _refuse_nothing(query: SnapshotQuery) -> None:
