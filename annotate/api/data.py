@@ -13,7 +13,7 @@ from annotate.actions import transfers
 from annotate.actions.audit import record
 from annotate.actions.snapshot_files import file_of
 from annotate.api.auth import ApiRequest
-from annotate.api.endpoints import Endpoint, once, sent
+from annotate.api.endpoints import Endpoint, chosen, once, sent
 from annotate.api.shapes import IdField, username
 from annotate.api.transfers import TransferShape
 from annotate.data_card import card
@@ -156,10 +156,9 @@ class SnapshotFile(Endpoint):
     def _asked(self, request: ApiRequest, pk: int, kind: str) -> tuple[Snapshot, str]:
         access.only_admins(request.user)
         snapshot = access.snapshot(request.user, pk)
-        form = request.query_params.get("format", "jsonl")
-        if kind not in datasets.KINDS or form not in tables.FORMATS:
+        if kind not in datasets.KINDS:
             raise Http404
-        return snapshot, form
+        return snapshot, chosen(request, FORMAT)
 
 
 class CampaignExport(Endpoint):
@@ -170,13 +169,12 @@ class CampaignExport(Endpoint):
         """Stream one kind of a campaign's rows, as they are now. Admins."""
         access.only_admins(request.user)
         campaign = access.campaign(request.user, pk)
-        form = request.query_params.get("format", "jsonl")
-        purpose = request.query_params.get("purpose", Purpose.DATA)
-        if kind not in datasets.KINDS or form not in tables.FORMATS or purpose not in Purpose.values:
+        if kind not in datasets.KINDS:
             raise Http404
+        form, purpose = chosen(request, FORMAT), chosen(request, PURPOSE)
+        only_reviews = chosen(request, ONLY_REVIEWS) == "yes"
         record(request.user, "exported", campaign, kind=kind, format=form, purpose=purpose)
-        only_reviews = request.query_params.get("only_reviews") == "yes"
-        chosen = datasets.of_campaign(campaign, only_reviews=only_reviews, purpose=purpose)
-        lines = datasets.lines(kind, chosen)
+        rows = datasets.of_campaign(campaign, only_reviews=only_reviews, purpose=purpose)
+        lines = datasets.lines(kind, rows)
         told = tables.blocks(tables.chunks(kind, form, lines))
         return StreamingHttpResponse(told, content_type=tables.CONTENT_TYPES[form])

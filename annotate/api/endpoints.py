@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status
-from rest_framework.exceptions import NotAuthenticated, NotFound, PermissionDenied
+from rest_framework.exceptions import NotAuthenticated, NotFound, PermissionDenied, ValidationError
 from rest_framework.generics import GenericAPIView
 from rest_framework.pagination import BasePagination, Cursor, CursorPagination
 from rest_framework.parsers import BaseParser, JSONParser
@@ -91,6 +91,22 @@ def sent(shape: type[BaseSerializer[Any]], request: ApiRequest, **options: Any) 
     given.is_valid(raise_exception=True)
     values: dict[str, Any] = given.validated_data
     return values
+
+
+def chosen(request: ApiRequest, choice: OpenApiParameter) -> str:
+    """Return which of a choice's values the address names, else its default, or an empty text without one.
+
+    Raises:
+        ValidationError: the choice does not know the value; the message says which it knows.
+    """
+    known = [str(value) for value in choice.enum or ()]
+    value = request.query_params.get(choice.name)
+    if value is None:
+        return str(choice.default or "")
+    if value not in known:
+        words = _("“%(value)s” is not known here; it can be %(known)s.")
+        raise ValidationError({choice.name: words % {"value": value[:80], "known": ", ".join(known)}})
+    return value
 
 
 IDEMPOTENCY_KEY = OpenApiParameter(

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from annotate import access
 from annotate.actions import intake
 from annotate.api.auth import ApiRequest
-from annotate.api.endpoints import Endpoint, once
+from annotate.api.endpoints import Endpoint, chosen, once
 from annotate.api.shapes import MessageShape, username
 from annotate.models import IntakeDecision, Rule, Scope
 
@@ -52,9 +52,8 @@ class CampaignIntake(Endpoint):
         """List what a campaign's rules decided, prompt by prompt. Researchers and admins."""
         access.only_researchers(request.user)
         rows = access.intake_decisions(request.user).filter(campaign=access.campaign(request.user, pk))
-        wanted = request.query_params.get("rule", "")
-        if wanted in Rule.values:
-            rows = rows.filter(rule=wanted)
+        if rule := chosen(request, RULE):
+            rows = rows.filter(rule=rule)
         return self.listed(rows, DecisionShape)
 
 

@@ -10,7 +10,7 @@ from annotate import access
 from annotate.actions import customer_prompts, prompts, sampling
 from annotate.actions.customer_prompts import CustomerPrompt
 from annotate.api.auth import ApiRequest
-from annotate.api.endpoints import Endpoint, once, sent
+from annotate.api.endpoints import Endpoint, chosen, once, sent
 from annotate.api.shapes import MessagesField, MessageShape, username
 from annotate.models import Completion, Kind, Notice, Prompt, PromptFlag, Sampling, Scope
 
@@ -156,9 +156,8 @@ class CampaignPrompts(Endpoint):
     def get(self, request: ApiRequest, pk: int) -> Response:
         """List a campaign's prompts: all for researchers, else one's own."""
         rows = access.prompts(request.user).filter(campaign=access.campaign(request.user, pk))
-        wanted = request.query_params.get("sampling", "")
-        if wanted in Sampling.values:
-            rows = rows.filter(sampling=wanted)
+        if state := chosen(request, SAMPLING):
+            rows = rows.filter(sampling=state)
         return self.listed(rows.select_related("author"), PromptShape)
 
     @extend_schema(request=NewPromptsShape, responses={201: AddedPromptsShape})

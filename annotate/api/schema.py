@@ -21,7 +21,7 @@ PROBLEMS = {
     "409": "Understood, and refused as things are.",
     "413": "The body is too long.",
     "415": "The body is not JSON, or where a file is sent not a form.",
-    "422": "Something in the body or a header is wrong; the problem names it.",
+    "422": "Something in the body, a header or a parameter is wrong; the problem names it.",
     "429": "Too many requests; Retry-After says how long to wait.",
 }
 PROBLEM_SCHEMA = {
@@ -56,9 +56,14 @@ def add_problems(result: dict[str, Any], **_context: Any) -> dict[str, Any]:
     for path in result["paths"].values():
         for method, operation in path.items():
             for status, description in PROBLEMS.items():
-                if method != "get" or status not in OF_WRITES:
+                if method != "get" or status not in OF_WRITES or (status == "422" and _chooses(operation)):
                     operation["responses"][status] = {"description": description, "content": content}
     return result
+
+
+def _chooses(operation: dict[str, Any]) -> bool:
+    """Return whether an address takes a parameter that is one of a few words."""
+    return any("enum" in each["schema"] for each in operation.get("parameters", ()) if each["in"] == "query")
 
 
 @cache

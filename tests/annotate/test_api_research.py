@@ -52,6 +52,17 @@ def test_words_that_a_rule_masked_are_told_to_admins_alone(campaign: Campaign, a
     assert Program(rosa).get(f"campaigns/{campaign.pk}/intake?rule=duplicate").json()["results"] == []
 
 
+def test_a_choice_that_is_not_known_is_refused_with_those_that_are(campaign: Campaign, ada: User) -> None:
+    path = f"campaigns/{campaign.pk}"
+    exports = ("exports/prompts?format=", "exports/prompts?only_reviews=")
+    for asked in ("prompts?sampling=", "intake?rule=", *exports):
+        refused = Program(ada).get(f"{path}/{asked}sometimes")
+        name = asked.partition("?")[2].rstrip("=")
+        assert (refused.status_code, refused.json()["fields"][0]["field"]) == (422, name)
+        assert "“sometimes” is not known" in refused.json()["detail"]
+    assert "duplicate" in Program(ada).get(f"{path}/intake?rule=").json()["detail"]
+
+
 def test_failed_sampling_is_tried_again_by_author_and_by_campaign(
     campaign: Campaign, lena: User, rosa: User
 ) -> None:

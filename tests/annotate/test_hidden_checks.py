@@ -165,7 +165,7 @@ def test_checks_are_exported_when_asked_for_by_name(
     api = f"campaigns/{campaign.pk}/exports/rankings?purpose="
     assert b"".join(Program(ada).get(f"{api}gold").streaming_content) == told
     assert b"".join(Program(ada).get(f"{api}repeat").streaming_content) == b""
-    assert Program(ada).get(f"{api}all").status_code == 404
+    assert Program(ada).get(f"{api}all").status_code == 422
     assert "purpose=gold" in client.get(path).text
 
 
