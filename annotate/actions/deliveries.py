@@ -9,15 +9,16 @@ from http.client import HTTPException
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext as _
 
 from annotate import outside
 from annotate.actions.audit import record
-from annotate.errors import Invalid
+from annotate.errors import Invalid, Refused
 from annotate.jobs import ring_webhook
-from annotate.models import Delivery, DeliveryState, User, Webhook
+from annotate.models import MOST_FAILED, Delivery, DeliveryState, User, Webhook
 
 PAUSES = [timedelta(seconds=5), *(timedelta(minutes=minutes) for minutes in (5, 30, 120, 300, 600, 840))]
 """Before each next try; after the last one a delivery is given up. Standard Webhooks' own example."""
@@ -57,7 +58,8 @@ def ring_for_due() -> None:
 def deliver(pk: int) -> None:
     """Send a delivery whose time has come, and write down how that went."""
     now = timezone.now()
-    due = Delivery.objects.filter(pk=pk, state=DeliveryState.WAITING, due_at__lte=now)
+    is_active = Exists(Webhook.objects.filter(pk=OuterRef("webhook"), is_active=True))
+    due = Delivery.objects.filter(is_active, pk=pk, state=DeliveryState.WAITING, due_at__lte=now)
     # Taken for a minute: nobody else sends it meanwhile, and a worker that dies is followed by another.
     if not due.update(attempts=F("attempts") + 1, due_at=now + timedelta(minutes=1)):
         return
@@ -73,16 +75,28 @@ def deliver(pk: int) -> None:
         _mine(delivery).update(
             state=DeliveryState.DELIVERED, status=status, error="", delivered_at=timezone.now(), due_at=None
         )
+        Webhook.objects.filter(pk=delivery.webhook_id, failed_in_a_row__gt=0).update(failed_in_a_row=0)
     else:
         _try_later(delivery, status, "")
 
 
 def _try_later(delivery: Delivery, status: int | None, error: str) -> None:
-    if delivery.attempts > len(PAUSES):
+    is_given_up = delivery.attempts > len(PAUSES)
+    if is_given_up:
         said: dict[str, Any] = {"state": DeliveryState.FAILED, "due_at": None}
     else:
         said = {"due_at": timezone.now() + PAUSES[delivery.attempts - 1]}
-    _mine(delivery).update(status=status, error=error[:300], **said)
+    with transaction.atomic():
+        if _mine(delivery).update(status=status, error=error[:300], **said) and is_given_up:
+            _count_given_up(delivery.webhook)
+
+
+def _count_given_up(webhook: Webhook) -> None:
+    """Count a delivery that is given up; a webhook that takes none any more is paused."""
+    row = Webhook.objects.filter(pk=webhook.pk)
+    row.update(failed_in_a_row=F("failed_in_a_row") + 1)
+    if row.filter(failed_in_a_row__gte=MOST_FAILED, is_active=True).update(is_active=False):
+        record(None, "changed", webhook, is_active=False)
 
 
 def _mine(delivery: Delivery) -> QuerySet[Delivery]:
@@ -91,7 +105,13 @@ def _mine(delivery: Delivery) -> QuerySet[Delivery]:
 
 
 def redeliver(delivery: Delivery, actor: User) -> None:
-    """Send a delivery once more, with the same id, whatever came of it before."""
+    """Send a delivery once more, with the same id, whatever came of it before.
+
+    Raises:
+        Refused: its webhook is paused.
+    """
+    if not delivery.webhook.is_active:
+        raise Refused(_("The webhook is paused. Resume it first; what waits is sent then."))
     with transaction.atomic():
         Delivery.objects.filter(pk=delivery.pk).update(
             state=DeliveryState.WAITING, attempts=0, due_at=timezone.now(), error="", status=None

@@ -1,4 +1,4 @@
-"""Writing webhooks: setting one up, and finding what it is to be told.
+"""Writing webhooks: setting one up, changing it, and finding what it is to be told.
 
 What happened stands in the rows of runs, snapshots, promotions and rankings; a delivery is made for each that
 has none yet. So nothing that a worker or the broker lost is untold, and nothing is told twice.
@@ -56,23 +56,59 @@ def add_webhook(campaign: Campaign, actor: User, url: str, events: Sequence[str]
         Invalid: no event is chosen, or the address is not on the public internet.
         Refused: the campaign has too many.
     """
-    if not events or set(events) - set(Event.values):
-        raise Invalid(_("Events: choose what it is told."))
-    if len(url) > 500:
-        raise Invalid(_("Address: at most %(limit)d characters.") % {"limit": 500})
-    outside.check(url)
+    _refuse_bad(url, events)
     if campaign.webhooks.count() >= MOST_WEBHOOKS:
         raise Refused(_("A campaign has at most %(limit)d webhooks; remove one.") % {"limit": MOST_WEBHOOKS})
     with transaction.atomic():
         webhook = Webhook.objects.create(
             campaign=campaign,
             url=url,
-            events=sorted(set(events), key=Event.values.index),
+            events=_in_order(events),
             salt=secrets.token_urlsafe(32),
             created_by=actor,
         )
         record(actor, "created", webhook, url=url, events=webhook.events)
     return webhook, secret_of(webhook)
+
+
+def change_webhook(
+    webhook: Webhook,
+    actor: User,
+    *,
+    url: str | None = None,
+    events: Sequence[str] | None = None,
+    is_active: bool | None = None,
+) -> None:
+    """Change what is said: where a webhook goes, what it is told, whether it is paused. Its secret stays.
+
+    Raises:
+        Invalid: no event is chosen, or the address is not on the public internet.
+    """
+    address = webhook.url if url is None else url
+    told = webhook.events if events is None else events
+    said: dict[str, Any] = {"url": address, "events": _in_order(told)}
+    said["is_active"] = webhook.is_active if is_active is None else is_active
+    changed = {name: value for name, value in said.items() if value != getattr(webhook, name)}
+    if changed.keys() & {"url", "events"}:
+        _refuse_bad(address, told)
+    if not changed:
+        return
+    again = {"failed_in_a_row": 0} if changed.get("is_active") else {}
+    with transaction.atomic():
+        Webhook.objects.filter(pk=webhook.pk).update(**changed, **again)
+        record(actor, "changed", webhook, **changed)
+
+
+def _refuse_bad(url: str, events: Sequence[str]) -> None:
+    if not events or set(events) - set(Event.values):
+        raise Invalid(_("Events: choose what it is told."))
+    if len(url) > 500:
+        raise Invalid(_("Address: at most %(limit)d characters.") % {"limit": 500})
+    outside.check(url)
+
+
+def _in_order(events: Sequence[str]) -> list[str]:
+    return [event for event in Event.values if event in events]
 
 
 def remove_webhook(webhook: Webhook, actor: User) -> None:

@@ -1,4 +1,4 @@
-"""Webhooks: setting one up, removing it, its deliveries, and sending one of them again."""
+"""Webhooks: setting one up, changing, pausing and removing it, and its deliveries."""
 
 from typing import Any
 
@@ -20,7 +20,16 @@ class WebhookShape(serializers.ModelSerializer[Webhook]):
 
     class Meta:
         model = Webhook
-        fields = ("id", "campaign", "url", "events", "is_active", "created_by", "created_at")
+        fields = (
+            "id",
+            "campaign",
+            "url",
+            "events",
+            "is_active",
+            "failed_in_a_row",
+            "created_by",
+            "created_at",
+        )
 
 
 class MadeWebhookShape(WebhookShape):
@@ -37,6 +46,18 @@ class MadeWebhookShape(WebhookShape):
 class NewWebhookShape(serializers.Serializer[Any]):
     url = serializers.CharField(max_length=500, help_text="https:// on the public internet.")
     events = serializers.ListField(child=serializers.ChoiceField(choices=Event.choices), min_length=1)
+
+
+class ChangedWebhookShape(serializers.Serializer[Any]):
+    url = serializers.CharField(
+        max_length=500, required=False, help_text="https:// on the public internet; the secret stays."
+    )
+    events = serializers.ListField(
+        child=serializers.ChoiceField(choices=Event.choices), min_length=1, required=False
+    )
+    is_active = serializers.BooleanField(
+        required=False, help_text="False pauses it; what happens meanwhile is told once it is true again."
+    )
 
 
 class DeliveryShape(serializers.ModelSerializer[Delivery]):
@@ -93,6 +114,13 @@ class OneWebhook(Endpoint):
     @extend_schema(responses=WebhookShape)
     def get(self, request: ApiRequest, pk: int) -> Response:
         """Read a webhook, its secret aside. Admins."""
+        return Response(WebhookShape(access.webhook(request.user, pk)).data)
+
+    @extend_schema(request=ChangedWebhookShape, responses=WebhookShape)
+    def patch(self, request: ApiRequest, pk: int) -> Response:
+        """Change where a webhook goes or what it is told; pause it, or resume it. Admins."""
+        webhook = access.webhook(request.user, pk)
+        webhooks.change_webhook(webhook, request.user, **sent(ChangedWebhookShape, request))
         return Response(WebhookShape(access.webhook(request.user, pk)).data)
 
     @extend_schema(request=None, responses=NOTHING)

@@ -42,9 +42,10 @@ from annotate.models.snapshots import Snapshot
 from annotate.models.suggestions import Suggestion, SuggestionState
 from annotate.models.tokens import ApiToken, KeptAnswer, Scope
 from annotate.models.transfers import Transfer, TransferKind
-from annotate.models.webhooks import Delivery, DeliveryState, Event, Webhook
+from annotate.models.webhooks import MOST_FAILED, Delivery, DeliveryState, Event, Webhook
 
 __all__ = [
+    "MOST_FAILED",
     "ApiToken",
     "LETTERS",
     "UNKNOWN_LANGUAGE",

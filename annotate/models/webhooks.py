@@ -19,6 +19,10 @@ class Event(models.TextChoices):
     GOAL_REACHED = "campaign.goal_reached", _("All rankings that are wanted are submitted")
 
 
+MOST_FAILED = 5
+"""How many deliveries in a row may be given up, each after a day of tries, before a webhook is paused."""
+
+
 class Webhook(models.Model):
     """An address outside that is told of a campaign's events. Its secret is derived, and stored nowhere."""
 
@@ -27,7 +31,10 @@ class Webhook(models.Model):
     events = ArrayField(models.CharField(max_length=30))
     # The secret follows from this and SECRET_KEY: a copy of the database alone signs nothing.
     salt = models.CharField(max_length=43)
+    # Paused it is sent nothing; what happens meanwhile is told once it is resumed.
     is_active = models.BooleanField(_("active"), default=True)
+    # Since something was delivered, or the webhook was resumed.
+    failed_in_a_row = models.PositiveSmallIntegerField(default=0, editable=False)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -45,6 +52,10 @@ class Webhook(models.Model):
     @property
     def event_labels(self) -> list[str]:
         return [str(Event(event).label) for event in self.events]
+
+    @property
+    def has_paused_itself(self) -> bool:
+        return not self.is_active and self.failed_in_a_row >= MOST_FAILED
 
 
 class DeliveryState(models.TextChoices):

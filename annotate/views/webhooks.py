@@ -1,4 +1,4 @@
-"""Webhooks of a campaign, for admins: setting one up, its deliveries, sending one again."""
+"""Webhooks of a campaign, for admins: setting one up, changing and pausing it, its deliveries."""
 
 from django.contrib import messages
 from django.core.paginator import Paginator
@@ -36,13 +36,40 @@ def webhook_list(request: SignedInRequest, pk: int) -> HttpResponse:
     return render(request, "webhooks/list.html", context, status=422 if form.errors else 200)
 
 
-@require_GET
+@require_http_methods(["GET", "POST"])
 @for_admins
 def webhook(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Show a webhook and its deliveries; a POST changes where it goes and what it is told."""
     row = access.webhook(request.user, pk)
+    data = request.POST if request.method == "POST" else None
+    form = WebhookForm(data, initial={"url": row.url, "events": row.events})
+    if form.is_valid():
+        try:
+            webhooks.change_webhook(row, request.user, **form.cleaned_data)
+        except Invalid as error:
+            form.add_error("url", str(error))
+        else:
+            messages.success(request, _("The webhook is saved."))
+            return redirect("webhook", pk)
     page = Paginator(row.deliveries.all(), DELIVERIES_A_PAGE).get_page(request.GET.get("page"))
-    context = {"campaign": row.campaign, "webhook": row, "page": page}
-    return render(request, "webhooks/webhook.html", context)
+    context = {"campaign": row.campaign, "webhook": row, "form": form, "page": page}
+    return render(request, "webhooks/webhook.html", context, status=422 if form.errors else 200)
+
+
+@require_POST
+@for_admins
+def pause(request: SignedInRequest, pk: int) -> HttpResponse:
+    webhooks.change_webhook(access.webhook(request.user, pk), request.user, is_active=False)
+    messages.success(request, _("The webhook is paused."))
+    return redirect("webhook", pk)
+
+
+@require_POST
+@for_admins
+def resume(request: SignedInRequest, pk: int) -> HttpResponse:
+    webhooks.change_webhook(access.webhook(request.user, pk), request.user, is_active=True)
+    messages.success(request, _("The webhook is told again what happens, and what happened meanwhile."))
+    return redirect("webhook", pk)
 
 
 @require_POST

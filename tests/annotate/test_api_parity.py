@@ -30,7 +30,7 @@ from annotate.api.prompts import NewFewShotShape
 from annotate.api.runs import NewRunShape, PromotionShape
 from annotate.api.screening import NewDecisionShape
 from annotate.api.transfers import UploadShape
-from annotate.api.webhooks import NewWebhookShape
+from annotate.api.webhooks import ChangedWebhookShape, NewWebhookShape
 from annotate.forms import FewShotForm
 from annotate.run_forms import StartForm
 from tests.annotate.test_doors import shortened, who_by
@@ -62,6 +62,9 @@ SAME = {
     "suggest-completion": "POST demonstrations/#/suggestions",
     "retrain-now": "POST campaigns/#/retrainings",
     "campaign-webhooks": "POST campaigns/#/webhooks",
+    "webhook": "PATCH webhooks/#",
+    "webhook-pause": "PATCH webhooks/#",
+    "webhook-resume": "PATCH webhooks/#",
     "webhook-remove": "DELETE webhooks/#",
     "redeliver": "POST deliveries/#/redeliver",
     "own-languages": "PUT account/languages",
@@ -144,6 +147,7 @@ def test_the_endpoints_are_there() -> None:
         (ImportForm, UploadShape),
         (DecisionForm, NewDecisionShape),
         (WebhookForm, NewWebhookShape),
+        (WebhookForm, ChangedWebhookShape),
         (InviteForm, NewPersonShape),
         (RoleForm, ChangedPersonShape),
         (WorkForm, ChangedPersonShape),

@@ -126,21 +126,22 @@ DOORS = {
     ("GET DELETE", "research"): "/api/gold/#",
     ("POST", "owner and admins"): "/tokens/#/revoke /api/tokens/#/revoke",
     ("GET", "admins"): """
-        /campaigns/#/data/kind.form /snapshots/#/kind.form /tokens /people /people/# /webhooks/#
+        /campaigns/#/data/kind.form /snapshots/#/kind.form /tokens /people /people/#
         /api/webhooks/#/deliveries /api/people /api/people/# /api/campaigns/#/imports
         /api/campaigns/#/exports/kind""",
     ("GET POST", "admins"): """
-        /people/new /campaigns/#/webhooks /api/campaigns/#/webhooks /api/snapshots/#/files/kind""",
+        /people/new /campaigns/#/webhooks /webhooks/# /api/campaigns/#/webhooks /api/snapshots/#/files/kind""",
     ("POST", "admins"): """
         /snapshots/#/kind.form/make
         /campaigns/#/screening/decide /api/campaigns/#/screening/decisions
         /campaigns/#/data/import /api/campaigns/#/imports
         /people/#/role /people/#/work /people/#/password /people/#/deactivate
-        /people/#/reactivate /webhooks/#/remove /deliveries/#/redeliver /intake/#/reverse /intake/#/uphold
+        /people/#/reactivate /webhooks/#/pause /webhooks/#/resume /webhooks/#/remove
+        /deliveries/#/redeliver /intake/#/reverse /intake/#/uphold
         /api/intake/#/reverse /api/intake/#/uphold /api/people /api/people/#/password
         /api/deliveries/#/redeliver""",
     ("GET DELETE", "admins"): "/api/webhooks/#",
-    ("PATCH", "admins"): "/api/people/#",
+    ("PATCH", "admins"): "/api/people/# /api/webhooks/#",
 }
 WORDS = {
     "stage": "sft",

@@ -34,6 +34,7 @@ from annotate.models import (
     User,
     Webhook,
 )
+from tests.annotate.api import Program
 from tests.people import client_of
 from tests.rows import make_policy, sampled_prompt
 
@@ -197,6 +198,54 @@ def test_an_admin_sends_one_again_with_the_same_id(webhook: Webhook, receiver: R
     send_all()
     ids = [headers["webhook-id"] for headers, _body in receiver.got]
     assert ids == [f"msg_{delivery.pk}"] * 2
+
+
+def test_paused_it_is_sent_nothing_and_resumed_what_happened_meanwhile(
+    webhook: Webhook, receiver: Receiver, ada: User
+) -> None:
+    run_that_ended(webhook.campaign)
+    webhooks.find_untold()
+    client = client_of(ada)
+    client.post(f"/webhooks/{webhook.pk}/pause")
+    run_that_ended(webhook.campaign)
+    send_all()
+    assert not receiver.got and "Paused" in client.get(f"/webhooks/{webhook.pk}").text
+    refused = client.post(f"/deliveries/{Delivery.objects.get().pk}/redeliver")
+    assert refused.status_code == 409 and "Resume it first" in refused.text
+    client.post(f"/webhooks/{webhook.pk}/resume")
+    send_all()
+    assert len(receiver.got) == 2
+
+
+def test_it_pauses_itself_once_five_deliveries_in_a_row_are_given_up(
+    webhook: Webhook, receiver: Receiver, ada: User
+) -> None:
+    for status in (500, 204, 500, 500, 500, 500, 500):
+        webhook.refresh_from_db()
+        assert webhook.is_active
+        receiver.status = status
+        run_that_ended(webhook.campaign)
+        webhooks.find_untold()
+        Delivery.objects.update(attempts=len(deliveries.PAUSES))
+        send_all()
+    webhook.refresh_from_db()
+    assert not webhook.is_active and AuditEntry.objects.filter(actor=None, noun="webhook").count() == 1
+    assert "5 deliveries in a row were given up" in client_of(ada).get(f"/webhooks/{webhook.pk}").text
+
+
+def test_it_is_changed_by_page_and_by_program(webhook: Webhook, receiver: Receiver, ada: User) -> None:
+    program, path = Program(ada), f"webhooks/{webhook.pk}"
+    secret = deliveries.secret_of(webhook)
+    said = program.ask("PATCH", path, {"events": ["snapshot.taken", "run.failed"], "is_active": False}).json()
+    assert (said["events"], said["is_active"]) == (["run.failed", "snapshot.taken"], False)
+    assert program.ask("PATCH", path, {"url": "https://10.0.0.1/"}).status_code == 422
+    sent = {"url": "https://10.0.0.1/", "events": ["run.failed"]}
+    refused = client_of(ada).post(f"/{path}", sent)
+    assert refused.status_code == 422 and 'value="https://10.0.0.1/"' in refused.text
+    client_of(ada).post(f"/{path}", sent | {"url": f"{receiver.url}b"})
+    webhook.refresh_from_db()
+    assert (webhook.url, webhook.events, webhook.is_active) == (f"{receiver.url}b", ["run.failed"], False)
+    assert deliveries.secret_of(webhook) == secret
 
 
 @pytest.mark.parametrize("ip", INSIDE.split())
