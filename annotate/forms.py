@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 from django import forms
-from django.http import QueryDict
+from django.http import HttpRequest, QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -16,6 +16,11 @@ from annotate.errors import Invalid
 from annotate.models import Campaign, PromptFlag
 
 JUDGEMENT_FIELD = re.compile(r"(rank|rating|flags|notes)-(.+)", re.DOTALL)
+
+
+def posted(request: HttpRequest) -> QueryDict | None:
+    """Return what was posted, an empty body as well, which is as wrong as any other; None for a GET."""
+    return request.POST if request.method == "POST" else None
 
 
 class Text(forms.CharField):

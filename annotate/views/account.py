@@ -51,7 +51,7 @@ def theme(request: SignedInRequest) -> HttpResponse:
     return redirect(next_url(request))
 
 
-language = login_not_required(set_language)
+language = login_not_required(require_POST(set_language))
 
 
 def next_url(request: HttpRequest) -> str:

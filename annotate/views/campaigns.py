@@ -11,6 +11,7 @@ from annotate import access
 from annotate.access import SignedInRequest, for_researchers
 from annotate.actions import campaigns, sampling
 from annotate.admin_forms import CampaignForm, InstructionsForm, MembersForm
+from annotate.forms import posted
 from annotate.kept import PROGRESS, shown
 from annotate.models import EngineStatus, Sampling, SkipKind, current_policy
 from annotate.paging import page_of
@@ -32,8 +33,8 @@ def campaign_list(request: SignedInRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @for_researchers
 def create(request: SignedInRequest) -> HttpResponse:
-    form = CampaignForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
+    form = CampaignForm(posted(request))
+    if form.is_valid():
         campaign = campaigns.create_campaign(request.user, **form.cleaned_data)
         messages.success(request, _("The campaign is there. Write its instructions, then choose who labels."))
         return redirect("campaign-instructions", campaign.pk)
@@ -91,8 +92,8 @@ def metrics(request: SignedInRequest, pk: int) -> JsonResponse:
 @for_researchers
 def settings(request: SignedInRequest, pk: int) -> HttpResponse:
     campaign = access.campaign(request.user, pk)
-    form = CampaignForm(request.POST or None, instance=access.campaign(request.user, pk))
-    if request.method == "POST" and form.is_valid():
+    form = CampaignForm(posted(request), instance=access.campaign(request.user, pk))
+    if form.is_valid():
         campaigns.change_campaign(campaign, request.user, **form.cleaned_data)
         messages.success(request, _("The settings are saved."))
         return redirect("campaign-settings", pk)
@@ -106,8 +107,8 @@ def instructions(request: SignedInRequest, pk: int) -> HttpResponse:
     campaign = access.campaign(request.user, pk)
     versions = campaign.instructions.select_related("created_by")
     newest = versions.first()
-    form = InstructionsForm(request.POST or None, initial={"text": newest.text if newest else ""})
-    if request.method == "POST" and form.is_valid():
+    form = InstructionsForm(posted(request), initial={"text": newest.text if newest else ""})
+    if form.is_valid():
         written = campaigns.write_instructions(campaign, request.user, form.cleaned_data["text"])
         messages.success(
             request, _("Version %(number)d is what labelers read now.") % {"number": written.version}
@@ -121,10 +122,9 @@ def instructions(request: SignedInRequest, pk: int) -> HttpResponse:
 @for_researchers
 def members(request: SignedInRequest, pk: int) -> HttpResponse:
     campaign = access.campaign(request.user, pk)
-    data = request.POST if request.method == "POST" else None
     chosen = {"labelers": campaign.labelers.all(), "held_out": campaign.held_out_labelers.all()}
-    form = MembersForm(data, initial=chosen)
-    if request.method == "POST" and form.is_valid():
+    form = MembersForm(posted(request), initial=chosen)
+    if form.is_valid():
         campaigns.set_members(campaign, request.user, form.cleaned_data["labelers"])
         campaigns.set_held_out(campaign, request.user, form.cleaned_data["held_out"])
         messages.success(request, _("The members are saved."))

@@ -16,6 +16,7 @@ from annotate.access import SignedInRequest, for_admins
 from annotate.actions import people
 from annotate.admin_forms import InviteForm, LanguagesForm, PasswordForm, RoleForm, WorkForm
 from annotate.errors import Invalid
+from annotate.forms import posted
 from annotate.models import AuditEntry, User
 
 PEOPLE_A_PAGE = 100
@@ -33,8 +34,8 @@ def people_list(request: SignedInRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @for_admins
 def invite(request: SignedInRequest) -> HttpResponse:
-    form = InviteForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
+    form = InviteForm(posted(request))
+    if form.is_valid():
         try:
             person, password = people.invite(request.user, **form.cleaned_data)
         except Invalid as error:
@@ -119,8 +120,8 @@ def reset_password(request: SignedInRequest, pk: int) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def own_password(request: SignedInRequest) -> HttpResponse:
     """Let anyone who is signed in change their own password and stay signed in."""
-    form = PasswordForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
+    form = PasswordForm(posted(request))
+    if form.is_valid():
         try:
             people.change_own_password(request.user, **form.cleaned_data)
         except Invalid as error:

@@ -11,6 +11,7 @@ from annotate.access import SignedInRequest, for_researchers
 from annotate.actions.checkpoints import set_policy_shares
 from annotate.admin_forms import PolicySharesForm
 from annotate.errors import Refused
+from annotate.forms import posted
 from annotate.kept import WIN_RATES, shown
 from annotate.models import Campaign, Checkpoint, CheckpointKind, current_policy
 from annotate.run_forms import loadable
@@ -23,8 +24,8 @@ OFFERED = 20
 def policies(request: SignedInRequest, pk: int) -> HttpResponse:
     campaign = access.campaign(request.user, pk)
     current = current_policy(campaign)
-    form = PolicySharesForm(request.POST or None, offered=offered(campaign, current))
-    if request.method == "POST" and form.is_valid():
+    form = PolicySharesForm(posted(request), offered=offered(campaign, current))
+    if form.is_valid():
         try:
             set_policy_shares(campaign, request.user, form.shares())
         except Refused as error:

@@ -11,14 +11,15 @@ from annotate.access import SignedInRequest, for_researchers
 from annotate.actions import retraining as actions
 from annotate.actions.campaigns import change_campaign
 from annotate.admin_forms import RetrainingForm
+from annotate.forms import posted
 
 
 @require_http_methods(["GET", "POST"])
 @for_researchers
 def retraining(request: SignedInRequest, pk: int) -> HttpResponse:
     campaign = access.campaign(request.user, pk)
-    form = RetrainingForm(request.POST or None, instance=access.campaign(request.user, pk))
-    if request.method == "POST" and form.is_valid():
+    form = RetrainingForm(posted(request), instance=access.campaign(request.user, pk))
+    if form.is_valid():
         change_campaign(campaign, request.user, **form.cleaned_data)
         messages.success(request, _("The settings are saved."))
         return redirect("retraining", pk)

@@ -13,6 +13,7 @@ from annotate import access, configs
 from annotate.access import SignedInRequest, for_researchers
 from annotate.actions import runs
 from annotate.errors import Refused
+from annotate.forms import posted
 from annotate.models import Run, RunMetric, Stage
 from annotate.plots import families, in_words
 from annotate.run_forms import StartForm
@@ -44,9 +45,8 @@ def start(request: SignedInRequest, pk: int, stage: str) -> HttpResponse:
     preset = request.GET.get("preset", presets[0])
     if preset not in presets:
         raise Http404
-    data = request.POST if request.method == "POST" else None
-    form = StartForm(campaign, stage, preset, data)
-    if data is not None and form.is_valid():
+    form = StartForm(campaign, stage, preset, posted(request))
+    if form.is_valid():
         try:
             run = runs.start_run(campaign, stage, actor=request.user, **form.asked())
         except Refused as error:

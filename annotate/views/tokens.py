@@ -13,6 +13,7 @@ from annotate import access
 from annotate.access import SignedInRequest, for_admins
 from annotate.actions import tokens
 from annotate.admin_forms import TokenForm
+from annotate.forms import posted
 
 TOKENS_A_PAGE = 100
 
@@ -20,13 +21,13 @@ TOKENS_A_PAGE = 100
 @never_cache
 @require_http_methods(["GET", "POST"])
 def own_tokens(request: SignedInRequest) -> HttpResponse:
-    form = TokenForm(request.POST or None)
+    form = TokenForm(posted(request))
     context = {
         "form": form,
         "tokens": access.tokens(request.user).filter(owner=request.user),
         "now": timezone.now(),
     }
-    if request.method == "POST" and form.is_valid():
+    if form.is_valid():
         # Answered here and not after a redirect: the text is kept nowhere, so it is shown once.
         token, text = tokens.make_token(request.user, **form.cleaned_data)
         return render(request, "tokens/made.html", {"token": token, "text": text}, status=201)

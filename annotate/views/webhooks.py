@@ -6,13 +6,14 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST
 
 from annotate import access
 from annotate.access import SignedInRequest, for_admins
 from annotate.actions import deliveries, webhooks
 from annotate.admin_forms import WebhookForm
 from annotate.errors import Invalid
+from annotate.forms import posted
 
 DELIVERIES_A_PAGE = 50
 
@@ -22,8 +23,8 @@ DELIVERIES_A_PAGE = 50
 @for_admins
 def webhook_list(request: SignedInRequest, pk: int) -> HttpResponse:
     campaign = access.campaign(request.user, pk)
-    form = WebhookForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
+    form = WebhookForm(posted(request))
+    if form.is_valid():
         try:
             made, secret = webhooks.add_webhook(campaign, request.user, **form.cleaned_data)
         except Invalid as error:
@@ -41,8 +42,7 @@ def webhook_list(request: SignedInRequest, pk: int) -> HttpResponse:
 def webhook(request: SignedInRequest, pk: int) -> HttpResponse:
     """Show a webhook and its deliveries; a POST changes where it goes and what it is told."""
     row = access.webhook(request.user, pk)
-    data = request.POST if request.method == "POST" else None
-    form = WebhookForm(data, initial={"url": row.url, "events": row.events})
+    form = WebhookForm(posted(request), initial={"url": row.url, "events": row.events})
     if form.is_valid():
         try:
             webhooks.change_webhook(row, request.user, **form.cleaned_data)

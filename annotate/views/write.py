@@ -10,7 +10,7 @@ from annotate import access
 from annotate.access import SignedInRequest
 from annotate.actions import prompts
 from annotate.errors import Invalid
-from annotate.forms import FewShotForm, PlainForm, PromptForm, UseCaseForm, as_written, pairs
+from annotate.forms import FewShotForm, PlainForm, PromptForm, UseCaseForm, as_written, pairs, posted
 from annotate.intake import length_of
 from annotate.models import Campaign, Kind
 
@@ -21,11 +21,11 @@ PAIRS_SHOWN = 3
 def write_prompt(request: SignedInRequest, campaign_pk: int) -> HttpResponse:
     """Write a single request; with ?kind=use_case, one for a use case."""
     campaign = access.labeling_campaign(request.user, campaign_pk)
-    sent = request.POST or None
+    sent = posted(request)
     kind, form = Kind.PLAIN, PlainForm(sent, campaign)
     if request.GET.get("kind") == Kind.USE_CASE:
         kind, form = Kind.USE_CASE, UseCaseForm(sent, campaign)
-    if request.method == "GET" or not form.is_valid():
+    if not form.is_valid():
         return page(request, campaign, kind, form)
     told = form.cleaned_data
     turns = [{"role": "user", "content": told.pop("text")}]
@@ -40,8 +40,8 @@ def write_prompt(request: SignedInRequest, campaign_pk: int) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def write_few_shot(request: SignedInRequest, campaign_pk: int) -> HttpResponse:
     campaign = access.labeling_campaign(request.user, campaign_pk)
-    form = FewShotForm(request.POST or None, campaign)
-    if request.method == "GET" or not form.is_valid():
+    form = FewShotForm(posted(request), campaign)
+    if not form.is_valid():
         return page(request, campaign, Kind.FEW_SHOT, form)
     told = form.cleaned_data
     instruction, typed = told.pop("instruction"), pairs(request.POST)

@@ -53,7 +53,7 @@ EVERY = " ".join(METHODS)
 # The methods an address takes, who gets in by them, and the addresses; # is an id. Anyone else gets 404 or,
 # signed out, is sent to the sign-in; the API answers 401. Other methods get 405.
 DOORS = {
-    (EVERY, "everyone"): "/language",
+    ("POST", "everyone"): "/language",
     (EVERY, "nobody"): "/api/address",
     ("GET", "everyone"): "/health /api/schema",
     ("GET POST", "everyone"): "/sign-in",
@@ -130,7 +130,8 @@ DOORS = {
         /api/webhooks/#/deliveries /api/people /api/people/# /api/campaigns/#/imports
         /api/campaigns/#/exports/kind""",
     ("GET POST", "admins"): """
-        /people/new /campaigns/#/webhooks /webhooks/# /api/campaigns/#/webhooks /api/snapshots/#/files/kind""",
+        /people/new /webhooks/# /campaigns/#/webhooks
+        /api/campaigns/#/webhooks /api/snapshots/#/files/kind""",
     ("POST", "admins"): """
         /snapshots/#/kind.form/make
         /campaigns/#/screening/decide /api/campaigns/#/screening/decisions
@@ -276,6 +277,15 @@ def test_who_gets_in(name: str, rows: dict[str, int], clients: dict[str, Client]
     for route in routes(get_resolver()):
         seen = {method: ask(clients[name], method, address(route, rows)) for method in METHODS}
         assert seen == {method: expected(shortened(route), method, name) for method in METHODS}, route
+
+
+def test_a_form_sent_empty_is_refused_as_any_other(campaign: Campaign, clients: dict[str, Client]) -> None:
+    path = f"/campaigns/{campaign.pk}"
+    pages = [f"{path}/{page}" for page in ("settings", "instructions", "retraining", "webhooks")]
+    for page in ["/campaigns/new", "/people/new", "/account", "/account/tokens", *pages]:
+        assert clients["admin"].generic("POST", page).status_code == 422, page
+    for page in (f"/write/{campaign.pk}", f"/write/{campaign.pk}/few-shot"):
+        assert clients["owner"].generic("POST", page).status_code == 422, page
 
 
 def test_a_row_that_is_not_there_is_404(clients: dict[str, Client]) -> None:
