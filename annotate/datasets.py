@@ -7,7 +7,9 @@ number. Not in the formats, hence not exported: notes, the places completions we
 a demonstration, a prompt's kind and use case, and how a completion was sampled.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any, NamedTuple
 
 import orjson
@@ -35,7 +37,10 @@ CASE WHEN length(prompt.source_id) BETWEEN 1 AND 180 THEN concat(prompt.campaign
 # would read whole tables for each id.
 BY_INDEX = "SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off"
 
+BATCH = 500
 Query = tuple[str, tuple[Any, ...]]
+Row = tuple[bytes, bytes, bytes]
+"""A line without its newline, its split, its ranks."""
 
 
 class Chosen(NamedTuple):
@@ -48,18 +53,17 @@ class Chosen(NamedTuple):
     """SQL: what names a `prompt` that came with a name; '' where it has none."""
 
 
-class Record(NamedTuple):
-    """A line of a wire format, and what a manifest counts: its split and its ranks ("1, 2, 2")."""
+class Batch(NamedTuple):
+    """Lines of a wire format, each with its newline, and how many have which split and ranks ("1, 2, 2")."""
 
-    line: bytes
-    split: bytes
-    ranks: bytes
+    lines: bytes
+    counted: Counter[tuple[bytes, bytes]]
 
 
 def lines(kind: str, chosen: Chosen) -> Iterator[bytes]:
     """Yield rows of one of KINDS as JSON Lines in UTF-8, each with its newline."""
     source = DERIVED[kind][0] if kind in DERIVED else kind
-    return derive(kind, (record.line for record in records(source, chosen)))
+    return derive(kind, (line + b"\n" for line, _split, _ranks in _rows(source, chosen)))
 
 
 def derive(kind: str, wire: Iterable[bytes]) -> Iterator[bytes]:
@@ -73,22 +77,31 @@ def derive(kind: str, wire: Iterable[bytes]) -> Iterator[bytes]:
             yield orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
 
 
-def records(kind: str, chosen: Chosen) -> Iterator[Record]:
-    """Yield records of one kind of WIRE; the connection can do nothing else until the last one."""
+def batches(kind: str, chosen: Chosen) -> Iterator[Batch]:
+    """Yield lines of one kind of WIRE; the connection can do nothing else until the last one."""
+    yield from batched(_rows(kind, chosen))
+
+
+def batched(rows: Iterator[Row]) -> Iterator[Batch]:
+    while some := list(islice(rows, BATCH)):
+        lines, splits, ranks = zip(*some, strict=True)
+        yield Batch(b"\n".join((*lines, b"")), Counter(zip(splits, ranks, strict=True)))
+
+
+def _rows(kind: str, chosen: Chosen) -> Iterator[Row]:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(BY_INDEX)
         yield from read(cursor, kind, chosen)
 
 
-def read(cursor: Any, kind: str, chosen: Chosen) -> Iterator[Record]:
-    """Yield records of one kind of WIRE by a cursor that is told to read BY_INDEX."""
+def read(cursor: Any, kind: str, chosen: Chosen) -> Iterator[Row]:
+    """Yield rows of one kind of WIRE by a cursor that is told to read BY_INDEX."""
     ids, params = chosen.ids[kind]
     statement = WIRE[kind].substitute(ids=ids, written=chosen.written, source_id=chosen.source_id)
     with cursor.copy(f"COPY ({statement}) TO STDOUT (FORMAT binary)", params) as copy:
         # Text in the binary form is its bytes.
         copy.set_types(["bytea", "bytea", "bytea"])
-        for line, split, ranks in copy.rows():
-            yield Record(line + b"\n", split, ranks)
+        yield from copy.rows()
 
 
 def of_campaign(campaign: Campaign, *, only_reviews: bool = False, purpose: str = Purpose.DATA) -> Chosen:

@@ -15,7 +15,7 @@ from django.db import connection
 from psycopg import Connection, IsolationLevel, sql
 
 from annotate import datasets
-from annotate.datasets import Chosen, Record
+from annotate.datasets import Batch, Chosen
 
 CONNECTIONS = 2
 PIECE = 5_000
@@ -36,16 +36,16 @@ WHERE prompt_id IN (SELECT prompt_id FROM annotate_ranking WHERE id = ANY(%s::bi
 """
 
 
-def rankings(frozen: Chosen) -> Iterator[Record]:
-    """Yield what datasets.records gives of the rankings whose ids this transaction has in chosen_rankings.
+def rankings(frozen: Chosen) -> Iterator[Batch]:
+    """Yield what datasets.batches gives of the rankings whose ids this transaction has in chosen_rankings.
 
     A transaction within another reads them itself: PostgreSQL does not share what that one sees.
     """
     if connection.savepoint_ids or _ask(HOW_MANY) < WORTH_IT:
-        yield from datasets.records("rankings", frozen)
+        yield from datasets.batches("rankings", frozen)
         return
     with _connections() as idle, ThreadPoolExecutor(CONNECTIONS) as pool:
-        ahead: deque[Future[list[Record]]] = deque()
+        ahead: deque[Future[list[Batch]]] = deque()
         for piece in _pieces(frozen):
             ahead.append(pool.submit(_read, idle, piece))
             if len(ahead) > READ_AHEAD:
@@ -65,12 +65,12 @@ def _pieces(frozen: Chosen) -> Iterator[Chosen]:
         yield frozen._replace(ids={"rankings": (f"SELECT unnest('{ids}'::bigint[])", ())}, written=written)
 
 
-def _read(idle: SimpleQueue[Connection], piece: Chosen) -> list[Record]:
-    """Return a piece's records, read by a connection that has nothing else to do."""
+def _read(idle: SimpleQueue[Connection], piece: Chosen) -> list[Batch]:
+    """Return a piece's lines, read by a connection that has nothing else to do."""
     other = idle.get()
     try:
         with other.cursor() as cursor:
-            return list(datasets.read(cursor, "rankings", piece))
+            return list(datasets.batched(datasets.read(cursor, "rankings", piece)))
     finally:
         idle.put(other)
 

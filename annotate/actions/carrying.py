@@ -104,18 +104,27 @@ def work(pk: int, is_stopping: Callable[[], bool] = lambda: False) -> None:
         raise
 
 
-@transaction.atomic
 def carry(transfer: Transfer, progress: Progress) -> None:
     """Do what was asked for and end the transfer well, all of it or nothing."""
     if transfer.kind == TransferKind.SNAPSHOT:
-        query = SnapshotQuery.of(transfer.asked)
-        snapshot = take_snapshot(transfer.campaign, transfer.created_by, query, progress.tell_of)
-        transfers.end(transfer, RunState.SUCCEEDED, rows=progress.rows, snapshot=snapshot)
-    elif transfer.kind == TransferKind.FILE:
-        _make_file(transfer, progress)
-        transfers.end(transfer, RunState.SUCCEEDED, rows=progress.rows, total_rows=progress.total_rows)
-    else:
-        _take_in(transfer, progress)
+        _take(transfer, progress)
+        return
+    with transaction.atomic():
+        if transfer.kind == TransferKind.FILE:
+            _make_file(transfer, progress)
+            transfers.end(transfer, RunState.SUCCEEDED, rows=progress.rows, total_rows=progress.total_rows)
+        else:
+            _take_in(transfer, progress)
+
+
+def _take(transfer: Transfer, progress: Progress) -> None:
+    """Take a snapshot, in a transaction of its own: within another it could not be read in pieces.
+
+    Who is killed between the two leaves a transfer that finds the same snapshot at its next try.
+    """
+    query = SnapshotQuery.of(transfer.asked)
+    snapshot = take_snapshot(transfer.campaign, transfer.created_by, query, progress.tell_of)
+    transfers.end(transfer, RunState.SUCCEEDED, rows=progress.rows, snapshot=snapshot)
 
 
 def _make_file(transfer: Transfer, progress: Progress) -> None:

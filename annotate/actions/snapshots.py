@@ -20,7 +20,7 @@ from annotate import datasets, pieces, snapshot_counts, snapshot_facts
 from annotate.actions.audit import record
 from annotate.comparisons import count_comparisons
 from annotate.data_card import card
-from annotate.datasets import Chosen, Query, Record
+from annotate.datasets import Batch, Chosen, Query
 from annotate.errors import Refused
 from annotate.models import Campaign, Demonstration, Prompt, Ranking, Snapshot, User
 from annotate.snapshot_query import EVERYTHING, SnapshotQuery, choose
@@ -36,9 +36,6 @@ FORGET_TAKEN_BACK = """
 DELETE FROM chosen_{kind} AS chosen USING {table} AS answer
 WHERE answer.id = chosen.id AND answer.frozen_at IS NULL
 """
-ROWS_A_TELLING = 500
-WRITTEN_BYTES = 1024 * 1024
-"""At once: by the usual 8 KB, a file's writing costs more than its hash."""
 ANY_CHOSEN = "SELECT " + " OR ".join(f"EXISTS (TABLE chosen_{kind})" for kind in datasets.WIRE)
 
 
@@ -89,15 +86,15 @@ def _write_all(
     tell = _Teller(on_progress, total=sum(sum(each["sources"].values()) for each in counts.values()))
     with _folder_beside() as folder:
         manifest = {
-            kind: _write(folder / f"{kind}.jsonl", tell.of(_records(kind, chosen))) | counts[kind]
+            kind: _write(folder / f"{kind}.jsonl", tell.of(_batches(kind, chosen))) | counts[kind]
             for kind in datasets.WIRE
         }
         sha256 = _describe(folder, manifest, query)
         return {"manifest": manifest, "sha256": sha256, "location": str(_put_in_place(folder, sha256))}
 
 
-def _records(kind: str, chosen: Chosen) -> Iterator[Record]:
-    return pieces.rankings(chosen) if kind == "rankings" else datasets.records(kind, chosen)
+def _batches(kind: str, chosen: Chosen) -> Iterator[Batch]:
+    return pieces.rankings(chosen) if kind == "rankings" else datasets.batches(kind, chosen)
 
 
 def _refuse_nothing(query: SnapshotQuery) -> None:
@@ -163,30 +160,28 @@ def _hold(name: str) -> bool:
 
 
 class _Teller:
-    """Passes records on, and tells how many of the snapshot's there were so far."""
+    """Passes batches on, and tells how many of the snapshot's rows there were so far."""
 
     def __init__(self, on_progress: Callable[[int, int], None], total: int) -> None:
         self.on_progress, self.total, self.rows = on_progress, total, 0
 
-    def of(self, records: Iterable[Record]) -> Iterator[Record]:
-        for one in records:
-            self.rows += 1
-            if self.rows % ROWS_A_TELLING == 0:
-                self.on_progress(self.rows, self.total)
+    def of(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        for one in batches:
             yield one
-        self.on_progress(self.rows, self.total)
+            self.rows += one.counted.total()
+            self.on_progress(self.rows, self.total)
 
 
-def _write(path: Path, records: Iterable[Record]) -> dict[str, Any]:
+def _write(path: Path, batches: Iterable[Batch]) -> dict[str, Any]:
     """Write one file; return what the manifest says of it."""
     digest, size = hashlib.sha256(), 0
     counted: Counter[tuple[bytes, bytes]] = Counter()
-    with path.open("wb", buffering=WRITTEN_BYTES) as file:
-        for line, split, ranks in records:
-            file.write(line)
-            digest.update(line)
-            size += len(line)
-            counted[split, ranks] += 1
+    with path.open("wb") as file:
+        for batch in batches:
+            file.write(batch.lines)
+            digest.update(batch.lines)
+            size += len(batch.lines)
+            counted += batch.counted
         file.flush()
         os.fsync(file.fileno())
     about = {"rows": counted.total(), "sha256": digest.hexdigest(), "bytes": size, "splits": _splits(counted)}

@@ -12,8 +12,10 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from annotate import pieces
+from annotate.actions import carrying, transfers
 from annotate.actions.snapshots import take_snapshot
-from annotate.models import Campaign, ClaimState, Prompt, Ranking, Snapshot, User
+from annotate.models import Campaign, ClaimState, Prompt, Ranking, Snapshot, Transfer, User
+from annotate.snapshot_query import EVERYTHING
 from tests.rows import sampled_prompt
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -46,9 +48,9 @@ def in_pieces(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     read, rows = pieces._read, []
 
     def counted(*asked: Any) -> Any:
-        records = read(*asked)
-        rows.append(len(records))
-        return records
+        batches = read(*asked)
+        rows.append(sum(batch.counted.total() for batch in batches))
+        return batches
 
     monkeypatch.setattr(pieces, "WORTH_IT", 0)
     monkeypatch.setattr(pieces, "PIECE", 3)
@@ -103,6 +105,14 @@ def test_what_is_not_committed_yet_is_read_by_one(ranked: Campaign, in_pieces: l
         Prompt.objects.update(category="Seen here alone")
         assert b"Seen here alone" in written(take_snapshot(ranked, None))
     assert not in_pieces
+
+
+def test_a_worker_takes_snapshots_in_pieces(ranked: Campaign, rosa: User, in_pieces: list[int]) -> None:
+    transfer = transfers.ask_for_snapshot(ranked, rosa, EVERYTHING)
+    carrying.work(transfer.pk)
+    done = Transfer.objects.get(pk=transfer.pk)
+    assert (done.state, done.rows, sum(in_pieces)) == ("succeeded", 3 * PROMPTS + 6, 2 * PROMPTS)
+    assert done.snapshot == Snapshot.objects.get()
 
 
 def test_a_piece_that_fails_leaves_nothing(
