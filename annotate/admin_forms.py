@@ -85,22 +85,32 @@ class InstructionsForm(forms.Form):
     )
 
 
+def _people(**options: Any) -> "forms.ModelMultipleChoiceField[User]":
+    """Return a field with a box for each person; the page carries along who was ticked as it was shown."""
+    options |= {"required": False, "show_hidden_initial": True}
+    return forms.ModelMultipleChoiceField(_everyone(), widget=forms.CheckboxSelectMultiple, **options)
+
+
+def _everyone() -> QuerySet[User]:
+    return User.objects.filter(is_active=True).order_by("username")
+
+
 class MembersForm(forms.Form):
-    labelers = forms.ModelMultipleChoiceField(
-        label=_("Who labels in this campaign"),
-        queryset=User.objects.filter(is_active=True).order_by("username"),
-        widget=forms.CheckboxSelectMultiple,
-        required=False,
-    )
-    held_out = forms.ModelMultipleChoiceField(
+    labelers = _people(label=_("Who labels in this campaign"))
+    held_out = _people(
         label=_("Whose answers never train"),
         help_text=_(
             "Held out, as in the paper: their answers count for agreement, but are in no export or snapshot."
         ),
-        queryset=User.objects.filter(is_active=True).order_by("username"),
-        widget=forms.CheckboxSelectMultiple,
-        required=False,
     )
+
+    def changes(self, name: str) -> tuple[list[User], list[User]]:
+        """Return whom this person ticked and unticked: what others changed meanwhile is none of it."""
+        data, chosen = self.data, set(self.cleaned_data[name])
+        assert isinstance(data, QueryDict), "the page sent it"
+        shown = data.getlist(self.add_initial_prefix(name))
+        ticked = [person for person in chosen if str(person.pk) not in shown]
+        return ticked, [one for one in _everyone() if str(one.pk) in shown and one not in chosen]
 
 
 class Names(forms.CharField):

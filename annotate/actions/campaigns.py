@@ -17,6 +17,9 @@ from annotate.models import Campaign, Instructions, User
 MAX_INSTRUCTIONS = 200_000
 """Characters; the paper's own instructions have about 13,000."""
 
+LISTS = {"labelers": "changed members", "held_out_labelers": "held out labelers"}
+"""A campaign's lists of people, and what the audit says where one changes."""
+
 
 class CampaignSettings(TypedDict, total=False):
     """What a campaign can be told; what is left out keeps the model's default or its value."""
@@ -102,46 +105,33 @@ def write_instructions(campaign: Campaign, actor: User | None, text: str) -> Ins
     return written
 
 
-def set_held_out(campaign: Campaign, actor: User, labelers: Iterable[User]) -> None:
-    """Make exactly these people's answers ones that never train, those given before as well."""
+def set_people(campaign: Campaign, actor: User, listed: str, people: Iterable[User]) -> None:
+    """Make exactly these people those of a campaign's list. Who leaves keeps what they submitted."""
+    wanted = set(people)
     with transaction.atomic():
-        before = set(campaign.held_out_labelers.values_list("username", flat=True))
-        campaign.held_out_labelers.set(labelers)
-        after = set(campaign.held_out_labelers.values_list("username", flat=True))
-        if before != after:
-            record(actor, "held out labelers", campaign, now=sorted(after), before=sorted(before))
+        here = set(getattr(campaign, listed).all())
+        change_people(campaign, actor, listed, wanted - here, here - wanted)
 
 
-def set_members(campaign: Campaign, actor: User, labelers: Iterable[User]) -> None:
-    """Make exactly these people the campaign's labelers. Who leaves keeps what they submitted."""
+def change_people(
+    campaign: Campaign, actor: User, listed: str, added: Iterable[User] = (), removed: Iterable[User] = ()
+) -> None:
+    """Let people come to one of a campaign's LISTS or leave it; who else stands there stays.
+
+    So two who change a list at once, from pages that show it as it was, do not undo each other.
+    """
     with transaction.atomic():
-        before = set(campaign.labelers.values_list("username", flat=True))
-        campaign.labelers.set(labelers)
-        after = set(campaign.labelers.values_list("username", flat=True))
-        if before != after:
-            record(
-                actor,
-                "changed members",
-                campaign,
-                added=sorted(after - before),
-                removed=sorted(before - after),
-            )
+        people = getattr(campaign, listed)
+        here = set(people.all())
+        came, left = set(added) - here, set(removed) & here
+        people.add(*came)
+        people.remove(*left)
+        if came or left:
+            record(actor, LISTS[listed], campaign, added=_names(came), removed=_names(left))
 
 
-def add_member(campaign: Campaign, actor: User, labeler: User) -> None:
-    """Let one more person label; who else does stays as it is, whoever else changes that just now."""
-    with transaction.atomic():
-        if not campaign.labelers.filter(pk=labeler.pk).exists():
-            campaign.labelers.add(labeler)
-            record(actor, "changed members", campaign, added=[labeler.username], removed=[])
-
-
-def remove_member(campaign: Campaign, actor: User, labeler: User) -> None:
-    """Let one person label no more; they keep what they submitted."""
-    with transaction.atomic():
-        if campaign.labelers.filter(pk=labeler.pk).exists():
-            campaign.labelers.remove(labeler)
-            record(actor, "changed members", campaign, added=[], removed=[labeler.username])
+def _names(people: Iterable[User]) -> list[str]:
+    return sorted(person.username for person in people)
 
 
 def refuse_bad_settings(campaign: Campaign) -> None:

@@ -73,7 +73,7 @@ def ensure_campaign(people: dict[str, User]) -> None:
     campaign = campaigns.create_campaign(
         people["admin"], name=CAMPAIGN, k=4, labelers_per_prompt=2, temperature=0.7, use_cases=USE_CASES
     )
-    campaigns.set_members(campaign, people["admin"], labelers)
+    campaigns.set_people(campaign, people["admin"], "labelers", labelers)
     campaigns.write_instructions(campaign, people["admin"], INSTRUCTIONS)
     for text in PROMPTS:
         messages = [{"role": "user", "content": text}]

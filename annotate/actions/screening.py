@@ -4,7 +4,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from annotate.actions.audit import record
-from annotate.actions.campaigns import add_member, remove_member
+from annotate.actions.campaigns import change_people
 from annotate.actions.people import change_work
 from annotate.errors import Invalid, Refused
 from annotate.models import Campaign, Demonstration, Grade, ScreeningDecision, SelfAssessment, User
@@ -67,7 +67,7 @@ def decide(
     _qualify(campaign, actor, candidate, is_accepted=is_accepted)
     if joins is not None:
         _refuse_unqualified(joins, candidate)
-        add_member(joins, actor, candidate)
+        change_people(joins, actor, "labelers", added=[candidate])
     elif not is_accepted:
         _take_back(campaign, actor, candidate)
     decision = ScreeningDecision.objects.create(
@@ -104,4 +104,4 @@ def _take_back(campaign: Campaign, actor: User, candidate: User) -> None:
     """Let a candidate no more label where an acceptance that is now declined let them in."""
     held = campaign.screening_decisions.filter(candidate=candidate).select_related("joins").first()
     if held is not None and held.joins is not None:
-        remove_member(held.joins, actor, candidate)
+        change_people(held.joins, actor, "labelers", removed=[candidate])

@@ -15,6 +15,9 @@ from annotate.api.shapes import NameField
 from annotate.kept import PROGRESS, shown
 from annotate.models import Campaign, Instructions, Scope
 
+PEOPLE = {"labelers": "labelers", "held_out": "held_out_labelers"}
+"""Names of lists of people here, and the campaign's own."""
+
 
 class CampaignShape(serializers.ModelSerializer[Campaign]):
     class Meta:
@@ -75,6 +78,16 @@ class MembersShape(serializers.Serializer[Any]):
         required=False,
         help_text="Of those whose answers never train. Left out, these stay as they are.",
     )
+
+
+class ChangeShape(serializers.Serializer[Any]):
+    added = NameField(rows=access.who_can_label, many=True, required=False)
+    removed = NameField(rows=access.who_can_label, many=True, required=False)
+
+
+class ChangedMembersShape(serializers.Serializer[Any]):
+    labelers = ChangeShape(required=False, help_text="Who else stands in the list stays.")
+    held_out = ChangeShape(required=False)
 
 
 class CountShape(serializers.Serializer[Any]):
@@ -175,13 +188,25 @@ class CampaignMembers(Endpoint):
 
     @extend_schema(request=MembersShape, responses=MembersShape)
     def put(self, request: ApiRequest, pk: int) -> Response:
-        """Make exactly these people the campaign's labelers. Researchers and admins."""
+        """Make exactly these people the campaign's labelers, whoever changed them meanwhile.
+
+        PATCH adds and removes single people instead. Researchers and admins.
+        """
         access.only_researchers(request.user)
         campaign, given = access.campaign(request.user, pk), sent(MembersShape, request)
         with transaction.atomic():
-            campaigns.set_members(campaign, request.user, given["labelers"])
-            if "held_out" in given:
-                campaigns.set_held_out(campaign, request.user, given["held_out"])
+            for name, people in given.items():
+                campaigns.set_people(campaign, request.user, PEOPLE[name], people)
+        return Response(members(campaign))
+
+    @extend_schema(request=ChangedMembersShape, responses=MembersShape)
+    def patch(self, request: ApiRequest, pk: int) -> Response:
+        """Add people to the campaign's labelers or take some away. Researchers and admins."""
+        access.only_researchers(request.user)
+        campaign, given = access.campaign(request.user, pk), sent(ChangedMembersShape, request)
+        with transaction.atomic():
+            for name, change in given.items():
+                campaigns.change_people(campaign, request.user, PEOPLE[name], **change)
         return Response(members(campaign))
 
 

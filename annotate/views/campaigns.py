@@ -125,8 +125,8 @@ def members(request: SignedInRequest, pk: int) -> HttpResponse:
     chosen = {"labelers": campaign.labelers.all(), "held_out": campaign.held_out_labelers.all()}
     form = MembersForm(posted(request), initial=chosen)
     if form.is_valid():
-        campaigns.set_members(campaign, request.user, form.cleaned_data["labelers"])
-        campaigns.set_held_out(campaign, request.user, form.cleaned_data["held_out"])
+        campaigns.change_people(campaign, request.user, "labelers", *form.changes("labelers"))
+        campaigns.change_people(campaign, request.user, "held_out_labelers", *form.changes("held_out"))
         messages.success(request, _("The members are saved."))
         return redirect("campaign-members", pk)
     status = 422 if form.errors else 200

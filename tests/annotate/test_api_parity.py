@@ -23,7 +23,7 @@ from annotate.admin_forms import (
     WebhookForm,
     WorkForm,
 )
-from annotate.api.campaigns import CampaignShape, InstructionsShape, MembersShape
+from annotate.api.campaigns import CampaignShape, ChangedMembersShape, InstructionsShape, MembersShape
 from annotate.api.data import SnapshotQueryShape
 from annotate.api.people import ChangedPersonShape, LanguagesShape, NewPersonShape
 from annotate.api.prompts import NewFewShotShape
@@ -72,7 +72,7 @@ SAME = {
     "campaign-create": "POST campaigns",
     "campaign-settings": "PATCH campaigns/#",
     "campaign-instructions": "POST campaigns/#/instructions",
-    "campaign-members": "PUT campaigns/#/members",
+    "campaign-members": "PATCH campaigns/#/members",
     "run-start": "POST campaigns/#/runs",
     "run-cancel": "POST runs/#/cancel",
     "run-retry": "POST runs/#/retry",
@@ -142,6 +142,7 @@ def test_the_endpoints_are_there() -> None:
         (RetrainingForm, CampaignShape),
         (InstructionsForm, InstructionsShape),
         (MembersForm, MembersShape),
+        (MembersForm, ChangedMembersShape),
         (PromotionForm, PromotionShape),
         (SnapshotForm, SnapshotQueryShape),
         (ImportForm, UploadShape),

@@ -15,6 +15,7 @@ from annotate.models import (
     User,
     current_policy,
 )
+from tests.annotate.api import Program
 from tests.people import client_of
 from tests.rows import make_prompt, sampled_prompt
 
@@ -92,13 +93,29 @@ def test_empty_instructions_are_refused(rosa: User, campaign: Campaign) -> None:
     assert campaign.instructions.count() == 1
 
 
-def test_members_are_exactly_those_chosen(rosa: User, campaign: Campaign, lena: User, sten: User) -> None:
+def test_members_are_exactly_those_chosen(
+    rosa: User, campaign: Campaign, lena: User, lars: User, sten: User
+) -> None:
     url = f"/campaigns/{campaign.pk}/members"
-    client_of(rosa).post(url, {"labelers": [lena.pk, sten.pk]})
+    shown = client_of(rosa).get(url).text
+    assert all(f'name="initial-labelers" value="{who.pk}"' in shown for who in (lena, lars))
+    client_of(rosa).post(url, {"labelers": [lena.pk, sten.pk], "initial-labelers": [lena.pk, lars.pk]})
     assert set(campaign.labelers.all()) == {lena, sten}
     entry = AuditEntry.objects.get(verb="changed members")
     assert (entry.detail["added"], entry.detail["removed"]) == (["sten"], ["lars"])
     assert client_of(rosa).post(url, {"labelers": [0]}).status_code == 422
+
+
+def test_two_who_choose_members_at_once_do_not_undo_each_other(
+    rosa: User, ada: User, campaign: Campaign, lena: User, lars: User, sten: User
+) -> None:
+    url, shown = f"/campaigns/{campaign.pk}/members", [lena.pk, lars.pk]
+    client_of(rosa).post(url, {"labelers": [lena.pk, lars.pk, sten.pk], "initial-labelers": shown})
+    client_of(ada).post(url, {"labelers": [lena.pk], "initial-labelers": shown})
+    assert set(campaign.labelers.all()) == {lena, sten}
+    changed = {"labelers": {"added": ["lars"]}, "held_out": {"added": ["lars"], "removed": ["lena"]}}
+    said = Program(rosa).ask("PATCH", f"campaigns/{campaign.pk}/members", changed).json()
+    assert set(said["labelers"]) == {"lars", "lena", "sten"} and said["held_out"] == ["lars"]
 
 
 def test_the_page_counts_what_is_there(rosa: User, campaign: Campaign) -> None:
@@ -156,7 +173,7 @@ def test_held_out_labelers_answers_never_leave_for_training(
     client_of(rosa).post(url, {"labelers": [lena.pk, lars.pk], "held_out": [lars.pk]})
     (ids, params), *_others = datasets.of_campaign(campaign).ids.values()
     assert [row.labeler for row in Ranking.objects.raw(ids, params)] == [lena]
-    assert AuditEntry.objects.get(verb="held out labelers").detail == {"now": ["lars"], "before": []}
+    assert AuditEntry.objects.get(verb="held out labelers").detail == {"added": ["lars"], "removed": []}
 
 
 def test_failed_prompts_are_shown_and_tried_again(rosa: User, campaign: Campaign) -> None:

@@ -121,7 +121,7 @@ DOORS = {
         /api/campaigns/#/instructions /api/campaigns/#/promotions /api/campaigns/#/runs
         /api/campaigns/#/retrainings /api/campaigns/#/snapshots /api/runs/#/cancel /api/runs/#/retry""",
     ("PUT", "research"): "/api/campaigns/#/members /api/campaigns/#/policies",
-    ("PATCH", "research"): "/api/campaigns/#",
+    ("PATCH", "research"): "/api/campaigns/# /api/campaigns/#/members",
     ("GET PUT", "members"): "/api/campaigns/#/self-assessment",
     ("GET DELETE", "research"): "/api/gold/#",
     ("POST", "owner and admins"): "/tokens/#/revoke /api/tokens/#/revoke",
