@@ -13,6 +13,7 @@ from trainer.config import PpoConfig, RewardConfig, SftConfig
 from trainer.data import Prompt
 from trainer.engine import Request, Sampling, start_engine
 from trainer.memory import keep_memory
+from trainer.metrics import MetricsLog
 from trainer.policy import load_policy
 from trainer.ppo import Ppo, start, step
 from trainer.ppo_inputs import Inputs, load_models, pack_models
@@ -114,10 +115,11 @@ def ppo(spec: dict[str, Any], folder: Path) -> None:
     asked = [
         Prompt(str(place), ({"role": "user", "content": ""},), None) for place in range(len(spec["prompts"]))
     ]
-    inputs = Inputs(asked, spec["prompts"], [], [], [])
+    inputs = Inputs(asked, spec["prompts"], [], [], [], [])
     with start(learners, tokenizer, folder / "engine", config) as engine:
         probe = Probe(spec["prompts"], len(tokenizer), config.temperature)
-        run = Ppo(config, tokenizer, inputs, models, learners, engine, probe)
+        logs = [MetricsLog(folder / name, 0) for name in ("samples.jsonl", "valid_samples.jsonl")]
+        run = Ppo(config, tokenizer, inputs, models, learners, engine, probe, *logs)
         number = 0
 
         def turn() -> float:

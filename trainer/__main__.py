@@ -20,7 +20,13 @@ from trainer.memory import keep_memory
 INPUTS: dict[str, dict[str, bool]] = {
     "sft": {"policy": True, "demonstrations": True, "pretraining": False, "reward_model": False},
     "reward": {"policy": True, "rankings": True, "demonstrations": False},
-    "ppo": {"policy": True, "reward_model": True, "prompts": True, "pretraining": False},
+    "ppo": {
+        "policy": True,
+        "reward_model": True,
+        "second_judge": False,
+        "prompts": True,
+        "pretraining": False,
+    },
     "evaluate": {"policy": True, "prompts": True, "reward_model": False},
     "sample": {"policy": True, "prompts": True},
 }

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from trainer.intervals import ratio_interval
+from trainer.intervals import mean_ratio_interval, ratio_interval
 from trainer.rankings import JudgedPrompt
 
 Scored = tuple[list[float], JudgedPrompt]
@@ -46,6 +46,7 @@ def figures(scored: Sequence[Scored]) -> dict[str, object]:
         "comparisons": len(flat),
         "prompts": len(by_prompt),
         "longer_accuracy": sum(one.length_ratio > 1 for one in flat) / len(flat),
+        **length_balanced(by_prompt),
         "by_length": by_length(flat),
         "calibration_error": sum(
             bar["comparisons"] / len(flat) * abs(bar["predicted"] - bar["accuracy"])
@@ -58,6 +59,25 @@ def figures(scored: Sequence[Scored]) -> dict[str, object]:
 def right(found: Sequence[Judgement]) -> int:
     """Return how many comparisons the scores order as the labeler did."""
     return sum(one.margin > 0 for one in found)
+
+
+def length_balanced(by_prompt: Sequence[Sequence[Judgement]]) -> dict[str, float]:
+    """Return accuracy where comparisons won by the longer and by the shorter completion weigh a half each.
+
+    So "longer is better" reaches 0.5, whatever labelers prefer. With its 95 % interval over prompts; nothing
+    where there are no comparisons of one of the two.
+    """
+    longer = [[one for one in prompt if one.length_ratio > 1] for prompt in by_prompt]
+    shorter = [[one for one in prompt if one.length_ratio < 1] for prompt in by_prompt]
+    if not any(longer) or not any(shorter):
+        return {}
+    halves = [([right(one) for one in half], [len(one) for one in half]) for half in (longer, shorter)]
+    low, high = mean_ratio_interval(halves)
+    return {
+        "balanced_accuracy": sum(sum(hits) / sum(counts) for hits, counts in halves) / len(halves),
+        "balanced_accuracy_low": low,
+        "balanced_accuracy_high": high,
+    }
 
 
 def by_length(found: Sequence[Judgement]) -> dict[str, dict[str, float]]:

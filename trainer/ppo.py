@@ -25,7 +25,8 @@ from trainer.config import PpoConfig
 from trainer.data import BadInput, cycled
 from trainer.engine import Engine, EngineError, Sampled, Sampling
 from trainer.hardware import device
-from trainer.held_out import sample_and_score
+from trainer.held_out import look, means
+from trainer.kept_samples import keep
 from trainer.learners import Learners, export_policy, state
 from trainer.metrics import Clock, MetricsLog
 from trainer.optimizer import NotFinite
@@ -34,12 +35,13 @@ from trainer.ppo_update import Stats, Targets, ptx_loss_of, update
 from trainer.probe import Probe
 from trainer.rollout import Models, Rollout, draw, make_rollout, plan_minibatches
 from trainer.steering import adapted_kl_coef, reason_to_stop
-from trainer.tokens import Batch, collate, decode, load_tokenizer
+from trainer.tokens import Batch, collate, load_tokenizer
 from trainer.weight_sync import start_on, sync
 
 logger = logging.getLogger(__name__)
 
 KEPT_SAMPLES = 8
+VALID_FIGURES = ("valid_kl", "valid_score", "valid_second_score")
 
 
 @dataclass
@@ -53,6 +55,8 @@ class Ppo:
     learners: Learners
     engine: Engine
     probe: Probe
+    samples: MetricsLog
+    valid_samples: MetricsLog
 
 
 def train_ppo(
@@ -63,31 +67,38 @@ def train_ppo(
     prompts: Path,
     pretraining: Path | None,
     out: Path,
+    second_judge: Path | None = None,
 ) -> None:
     """Write to out the policy that PPO makes of another, which is also the reference.
 
-    Raises BadInput. Run again after a kill, it goes on from the last saved state.
+    A second judge is a reward model that scores held-out completions too, and nothing learns from it: where
+    its score falls while the first one's still rises, the policy games the first. Raises BadInput.
+    Run again after a kill, it goes on from the last saved state.
     """
     inputs = {
         "policy": policy,
         "reward_model": reward_model,
+        "second_judge": second_judge,
         "prompts": prompts,
         "pretraining": pretraining,
     }
     tokenizer = load_tokenizer(policy)
-    check_inputs(reward_model, tokenizer, pretraining, config)
+    check_inputs(reward_model, second_judge, tokenizer, pretraining, config)
     read = read_inputs(prompts, pretraining, tokenizer, config)
     with checkpoints.writing(out) as partial:
         checkpoints.begin(partial, "ppo", config.model_dump(mode="json"), inputs)
-        learners, models = load_models(policy, reward_model, config)
+        learners, models = load_models(policy, reward_model, config, second_judge)
         pack_models(models, read.prompt_ids, config)
         first = resume.restore(partial, **state(learners)) + 1
-        metrics = MetricsLog(partial / "metrics.jsonl", config.steps, first - 1)
+        metrics, samples, valid_samples = (
+            MetricsLog(partial / f"{name}.jsonl", config.steps, first - 1)
+            for name in ("metrics", "samples", "valid_samples")
+        )
         metrics.phase("starting the engine")
         scratch = partial / "engine"
         with start(learners, tokenizer, scratch, config) as engine:
             probe = Probe(read.prompt_ids, len(tokenizer), config.temperature)
-            ppo = Ppo(config, tokenizer, read, models, learners, engine, probe)
+            ppo = Ppo(config, tokenizer, read, models, learners, engine, probe, samples, valid_samples)
             result = _run(ppo, first, partial, metrics)
         shutil.rmtree(scratch, ignore_errors=True)
         export_policy(learners, tokenizer, partial)
@@ -97,7 +108,6 @@ def train_ppo(
 def _run(ppo: Ppo, first: int, partial: Path, metrics: MetricsLog) -> dict[str, object]:
     """Take the steps from first on; return the last one's figures, and why the run ended early."""
     config = ppo.config
-    samples = MetricsLog(partial / "samples.jsonl", config.steps, first - 1)
     stats: Stats = {}
     stopped = ""
     for number in range(first, config.steps + 1):
@@ -109,7 +119,7 @@ def _run(ppo: Ppo, first: int, partial: Path, metrics: MetricsLog) -> dict[str, 
         metrics.write(number, **stats)
         logger.info("step %d of %d: %s", number, config.steps, _summary(stats))
         if number % config.samples_every == 0 or number in (1, config.steps):
-            _keep_samples(ppo, samples, number, rollout, completions)
+            _keep_samples(ppo, number, rollout, completions)
         if reason := _steer(ppo.learners.steering, stats, config):
             stopped = f"step {number}: {reason}"
             break
@@ -117,7 +127,7 @@ def _run(ppo: Ppo, first: int, partial: Path, metrics: MetricsLog) -> dict[str, 
             resume.save(partial, number, **state(ppo.learners))
     if stopped:
         logger.warning("stopped at %s", stopped)
-    names = ("kl", "reward", "score", "length", "eos_rate", "entropy")
+    names = ("kl", "reward", "score", "length", "eos_rate", "entropy", *VALID_FIGURES)
     figures: dict[str, object] = {name: stats[name] for name in names if name in stats}
     return figures | ({"stopped": stopped} if stopped else {})
 
@@ -187,9 +197,9 @@ def _look_at_held_out(ppo: Ppo, number: int) -> Stats:
         batch = collate(inputs.valid_texts, ppo.tokenizer.pad_token_id).to(device())
         stats["valid_ptx_loss"] = ptx_loss_of(ppo.learners.policy, batch, config)
     if inputs.valid_prompt_ids:
-        stats |= sample_and_score(
+        drawn, found = look(
             ppo.engine,
-            ppo.models.reward_model,
+            ppo.models,
             inputs.valid_prompt_ids,
             _first_seed(config, config.steps + 1),  # beyond every rollout's
             Sampling(config.max_completion_tokens, config.temperature),
@@ -197,6 +207,8 @@ def _look_at_held_out(ppo: Ppo, number: int) -> Stats:
             micro_batch_tokens=config.micro_batch_tokens,
             dtype=config.dtype,
         )
+        keep(ppo.valid_samples, number, inputs.valid_prompts, drawn, found, ppo.tokenizer)
+        stats |= means(drawn, found)
     return stats
 
 
@@ -276,21 +288,10 @@ def start(learners: Learners, tokenizer: PreTrainedTokenizerBase, scratch: Path,
         raise BadInput(f"engine: {error}") from error
 
 
-def _keep_samples(
-    ppo: Ppo, samples: MetricsLog, number: int, rollout: Rollout, completions: Sequence[Sampled]
-) -> None:
-    kl = rollout.kl.sum(1).tolist()
-    rows = _prompt_rows(ppo, number)[:KEPT_SAMPLES]
-    for place, row in enumerate(rows):
-        samples.write(
-            number,
-            id=ppo.inputs.prompts[row].id,
-            prompt=ppo.inputs.prompts[row].prompt[-1]["content"],
-            completion=decode(ppo.tokenizer, completions[place].token_ids),
-            finish_reason=completions[place].finish_reason,
-            score=float(rollout.scores[place]),
-            kl=kl[place],
-        )
+def _keep_samples(ppo: Ppo, number: int, rollout: Rollout, completions: Sequence[Sampled]) -> None:
+    asked = [ppo.inputs.prompts[row] for row in _prompt_rows(ppo, number)[:KEPT_SAMPLES]]
+    found = {"score": rollout.scores.tolist(), "kl": rollout.kl.sum(1).tolist()}
+    keep(ppo.samples, number, asked, completions[:KEPT_SAMPLES], found, ppo.tokenizer)
 
 
 def _summary(stats: Stats) -> str:

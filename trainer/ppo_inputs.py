@@ -1,4 +1,4 @@
-"""What PPO reads: prompts to learn on and to hold out, pretraining text, and its four models."""
+"""What PPO reads: prompts to learn on and to hold out, pretraining text, and its models."""
 
 from collections.abc import Sequence
 from itertools import cycle, islice
@@ -29,16 +29,23 @@ class Inputs(NamedTuple):
 
     prompts: list[Prompt]
     prompt_ids: list[list[int]]
+    valid_prompts: list[Prompt]
     valid_prompt_ids: list[list[int]]
     texts: list[Text]
     valid_texts: list[Text]
 
 
 def check_inputs(
-    reward_model: Path, tokenizer: PreTrainedTokenizerBase, pretraining: Path | None, config: PpoConfig
+    reward_model: Path,
+    second_judge: Path | None,
+    tokenizer: PreTrainedTokenizerBase,
+    pretraining: Path | None,
+    config: PpoConfig,
 ) -> None:
     """Raise BadInput for what cannot work together."""
     check_judge(reward_model, tokenizer)
+    if second_judge is not None:
+        check_judge(second_judge, tokenizer, "--second-judge")
     if config.ptx_coef and pretraining is None:
         raise BadInput("ptx_coef: mixing in pretraining text needs --pretraining FILE; or set ptx_coef to 0")
     if config.batch_size < config.minibatches:
@@ -63,6 +70,7 @@ def read_inputs(
     return Inputs(
         asked,
         [encode_prompt(tokenizer, prompt.prompt, config.max_prompt_tokens) for prompt in asked],
+        valid,
         [encode_prompt(tokenizer, prompt.prompt, config.max_prompt_tokens) for prompt in valid],
         [text for place, text in enumerate(texts) if place not in held_out],
         [text for place, text in enumerate(texts) if place in held_out],
@@ -81,8 +89,10 @@ def _encode_texts(path: Path | None, tokenizer: PreTrainedTokenizerBase, config:
     return kept
 
 
-def load_models(policy: Path, reward_model: Path, config: PpoConfig) -> tuple[Learners, Models]:
-    """Return the two models that learn, and with them the frozen reference and reward model."""
+def load_models(
+    policy: Path, reward_model: Path, config: PpoConfig, second_judge: Path | None = None
+) -> tuple[Learners, Models]:
+    """Return the two models that learn, and with them the frozen reference and reward models."""
     learning = load_policy(policy)
     value_model = load_reward_model(reward_model)
     learners = make_learners(learning, value_model, config)
@@ -91,7 +101,8 @@ def load_models(policy: Path, reward_model: Path, config: PpoConfig) -> tuple[Le
     if reference is not learning:
         many.shard(reference)
     judge = shard(load_reward_model(reward_model).requires_grad_(False))
-    return learners, Models(learning, reference, judge, value_model)
+    second = shard(load_reward_model(second_judge).requires_grad_(False)) if second_judge else None
+    return learners, Models(learning, reference, judge, value_model, second)
 
 
 def pack_models(models: Models, prompt_ids: Sequence[list[int]], config: PpoConfig) -> None:
@@ -100,5 +111,5 @@ def pack_models(models: Models, prompt_ids: Sequence[list[int]], config: PpoConf
     longest = list(islice(cycle(prompt), len(prompt) + config.max_completion_tokens))
     for policy in dict.fromkeys((models.policy, models.reference)):
         many.within(policy, lambda policy: pack_rows(policy.base_model, longest))
-    for model in (models.reward_model, models.value_model):
+    for model in filter(None, (models.reward_model, models.value_model, models.second_judge)):
         many.within(model, lambda model: pack_rows(model.backbone, longest))

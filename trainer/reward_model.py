@@ -98,11 +98,11 @@ def load_judge(folder: Path, tokenizer: PreTrainedTokenizerBase) -> RewardModel:
     return load_reward_model(folder).requires_grad_(False)
 
 
-def check_judge(folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
+def check_judge(folder: Path, tokenizer: PreTrainedTokenizerBase, option: str = "--reward-model") -> None:
     """Raise BadInput unless folder is a reward model that reads a policy's tokens."""
     checkpoints.check(folder, "reward_model")
     if load_tokenizer(folder).get_vocab() != tokenizer.get_vocab():
-        raise BadInput(f"--reward-model {folder}: has another tokenizer than the policy")
+        raise BadInput(f"{option} {folder}: has another tokenizer than the policy")
 
 
 def save_reward_model(model: RewardModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:

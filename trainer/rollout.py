@@ -49,13 +49,15 @@ class Rollout(NamedTuple):
 class Models(NamedTuple):
     """The four models that a rollout passes through; only the policy and the value model learn.
 
-    The reference may be the policy itself: it is looked at without its adapters.
+    The reference may be the policy itself: it is looked at without its adapters. A second judge, where there
+    is one, scores held-out completions and nothing that is learned from.
     """
 
     policy: PreTrainedModel
     reference: PreTrainedModel
     reward_model: RewardModel
     value_model: RewardModel
+    second_judge: RewardModel | None = None
 
 
 def draw(engine: Engine, prompts: Sequence[list[int]], first_seed: int, sampling: Sampling) -> list[Sampled]:

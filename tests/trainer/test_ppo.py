@@ -18,8 +18,9 @@ from trainer.policy import load_policy
 from trainer.ppo import train_ppo
 from trainer.ppo_inputs import load_models, pack_models
 from trainer.probe import Probe, SyncFailed
-from trainer.reward_model import load_reward_model
+from trainer.reward_model import load_reward_model, new_reward_model, save_reward_model
 from trainer.steering import adapted_kl_coef
+from trainer.tokens import load_tokenizer
 
 CONFIG = PpoConfig(
     max_prompt_tokens=60,
@@ -84,7 +85,31 @@ def test_a_run_leaves_its_figures_and_samples(
     load_policy(tmp_path / "out")
 
 
-HELD_OUT = {"valid_score", "valid_length", "valid_eos_rate", "valid_ptx_loss"}
+def test_a_second_judge_scores_what_is_held_out_and_changes_nothing_else(
+    files: dict[str, Path], tmp_path: Path, engine_at_hand: Engine, tiny_policy: Path
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    save_reward_model(new_reward_model(tiny_policy, 2), load_tokenizer(tiny_policy), other)
+    (other / "podium.json").write_text('{"kind": "reward_model"}')
+    result, judged = run(files | {"second_judge": other}, tmp_path / "judged", ptx_coef=0.0)
+    alone, _ = run(files, tmp_path / "alone", ptx_coef=0.0)
+    assert {name: result[name] for name in alone} == alone
+    first, third, last = [line for line in judged if "valid_second_score" in line]
+    assert (first["valid_kl"], result["valid_kl"]) == (0, last["valid_kl"]) and last["valid_kl"] != 0
+    kept = lines(tmp_path / "judged/valid_samples.jsonl")
+    assert [(line["step"], line["id"]) for line in kept] == [
+        (1, "held out"),
+        (3, "held out"),
+        (4, "held out"),
+    ]
+    assert [line["second_score"] for line in kept] == [
+        one["valid_second_score"] for one in (first, third, last)
+    ]
+    assert third["valid_second_score"] != third["valid_score"] == kept[1]["score"]
+
+
+HELD_OUT = {"valid_score", "valid_kl", "valid_length", "valid_eos_rate", "valid_ptx_loss"}
 LOGGED = {
     *("score", "reward", "kl", "kl_coef", "length", "eos_rate", "entropy", "clipfrac", "approx_kl"),
     *("ratio_mean", "ratio_max", "explained_variance", "policy_grad_norm", "value_grad_norm", "ptx_loss"),
@@ -225,6 +250,6 @@ def test_prompts_that_are_all_held_out_are_refused(files: dict[str, Path], tmp_p
 def test_on_a_processor_no_model_computes_padding(tiny_policy: Path, tiny_reward_model: Path) -> None:
     _, models = load_models(tiny_policy, tiny_reward_model, CONFIG)
     pack_models(models, [[5, 6, 7]], CONFIG)
-    backbones = [m.base_model for m in models[:2]] + [m.backbone for m in models[2:]]
+    backbones = [m.base_model for m in models[:2]] + [m.backbone for m in models[2:4]]
     packed = {backbone.config._attn_implementation == tree_attention.NAME for backbone in backbones}
     assert packed == {device().type == "cpu"}
