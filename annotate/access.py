@@ -189,7 +189,7 @@ def runs(user: User) -> QuerySet[Run]:
 
 
 def run(user: User, pk: int) -> Run:
-    related = ("campaign", "policy", "reward_model", "checkpoint", "snapshot")
+    related = ("campaign", "policy", "reward_model", "second_judge", "checkpoint", "snapshot")
     return get_object_or_404(runs(user).select_related(*related), pk=pk)
 
 

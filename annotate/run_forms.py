@@ -29,6 +29,16 @@ class StartForm(forms.Form):
     reward_model = forms.ModelChoiceField(
         label=gettext_lazy("Reward model"), queryset=Checkpoint.objects.none(), empty_label="–"
     )
+    second_judge = forms.ModelChoiceField(
+        label=gettext_lazy("Second judge"),
+        queryset=Checkpoint.objects.none(),
+        required=False,
+        empty_label="–",
+        help_text=gettext_lazy(
+            "Another reward model that scores held-out completions too; nothing learns from it. Where its "
+            "score falls while the first one's rises, the policy games the first. Best trained on other data."
+        ),
+    )
     pretraining = forms.ChoiceField(
         label=gettext_lazy("Pretraining text"),
         required=False,
@@ -47,6 +57,10 @@ class StartForm(forms.Form):
             self.fields["reward_model"].required = False
         elif stage != Stage.PPO:
             del self.fields["reward_model"]
+        if stage != Stage.PPO:
+            del self.fields["second_judge"]
+        else:
+            self.choose("second_judge", loadable(campaign, CheckpointKind.REWARD_MODEL))
         if stage not in (Stage.SFT, Stage.PPO):
             del self.fields["pretraining"]
         else:
@@ -57,12 +71,16 @@ class StartForm(forms.Form):
         for name, schema in settings_of(stage).items():
             self.fields[PREFIX + name] = config_field(name, schema, values[name])
 
-    def offer(self, name: str, rows: QuerySet[Checkpoint]) -> None:
+    def choose(self, name: str, rows: QuerySet[Checkpoint]) -> None:
         field = self.fields[name]
         assert isinstance(field, forms.ModelChoiceField), f"{name} chooses a checkpoint"
         field.queryset = rows
+
+    def offer(self, name: str, rows: QuerySet[Checkpoint]) -> None:
+        """Let one of these be chosen, and say what comes first where there is none."""
+        self.choose(name, rows)
         if not rows:
-            field.help_text = NOTHING_TO_LOAD[name]
+            self.fields[name].help_text = NOTHING_TO_LOAD[name]
 
     def asked(self) -> dict[str, Any]:
         """Return what was asked for, as the action start_run takes it."""
@@ -88,8 +106,9 @@ class StartForm(forms.Form):
 
     def refuse(self, words: str) -> None:
         """Put what an action said under the field it begins with, else on top of the form."""
-        name = PREFIX + words.split(":")[0].strip()
-        self.add_error(name if name in self.fields else None, words)
+        named = words.split(":")[0].strip()
+        fields = [name for name in (named, PREFIX + named) if name in self.fields]
+        self.add_error(fields[0] if fields else None, words)
 
 
 def settings_of(stage: str) -> dict[str, dict[str, Any]]:

@@ -74,9 +74,9 @@ def length_balanced(by_prompt: Sequence[Sequence[Judgement]]) -> dict[str, float
     halves = [([right(one) for one in half], [len(one) for one in half]) for half in (longer, shorter)]
     low, high = mean_ratio_interval(halves)
     return {
-        "balanced_accuracy": sum(sum(hits) / sum(counts) for hits, counts in halves) / len(halves),
-        "balanced_accuracy_low": low,
-        "balanced_accuracy_high": high,
+        "length_balanced_accuracy": sum(sum(hits) / sum(counts) for hits, counts in halves) / len(halves),
+        "length_balanced_accuracy_low": low,
+        "length_balanced_accuracy_high": high,
     }
 
 

@@ -69,6 +69,8 @@ def command_of(run: Run) -> list[str]:
     given |= inputs_of(run, run.snapshot)
     if run.reward_model is not None:
         given["reward-model"] = run.reward_model.location
+    if run.second_judge is not None:
+        given["second-judge"] = run.second_judge.location
     if run.pretraining:
         given["pretraining"] = str(runs.pretraining_folder() / run.pretraining)
     return [run.stage, *(part for name, value in given.items() for part in (f"--{name}", value))]
@@ -81,7 +83,8 @@ def inputs_of(run: Run, snapshot: Snapshot) -> dict[str, str]:
     if run.stage == Stage.SFT:
         del files["rankings"]
     elif run.stage == Stage.PPO:
-        files = {"prompts": prompts_of(run, folder, Split.TRAIN)}
+        # PPO learns from the one and looks at the other on the way.
+        files = {"prompts": prompts_of(run, folder, Split.TRAIN, Split.VALID)}
     elif run.stage == Stage.EVALUATE:
         files = {"prompts": prompts_of(run, folder, Split.VALID)}
     elif not snapshot.manifest["demonstrations"]["rows"]:
@@ -89,11 +92,11 @@ def inputs_of(run: Run, snapshot: Snapshot) -> dict[str, str]:
     return {name: str(path) for name, path in files.items()}
 
 
-def prompts_of(run: Run, folder: Path, split: Split) -> Path:
-    """Write the snapshot's prompts of one split to the run's folder and return that file."""
+def prompts_of(run: Run, folder: Path, *splits: Split) -> Path:
+    """Write the snapshot's prompts of these splits to the run's folder and return that file."""
     path = folder_of(run) / "prompts.jsonl"
     with (folder / "prompts.jsonl").open(encoding="utf-8") as every, path.open("w", encoding="utf-8") as some:
-        some.writelines(line for line in every if json.loads(line).get("split") == split)
+        some.writelines(line for line in every if json.loads(line).get("split") in splits)
     return path
 
 

@@ -63,6 +63,7 @@ def start_run(
     config: dict[str, Any] | None = None,
     policy: Checkpoint | None = None,
     reward_model: Checkpoint | None = None,
+    second_judge: Checkpoint | None = None,
     pretraining: str = "",
     is_foreground: bool = False,
 ) -> Run:
@@ -77,6 +78,7 @@ def start_run(
     if stage == Stage.PPO:
         reward_model = reward_model or newest_reward_model(campaign)
     refuse_unfit_checkpoints(campaign, stage, policy, reward_model)
+    refuse_unfit_second_judge(campaign, stage, reward_model, second_judge)
     snapshot = take_snapshot(campaign, actor)
     refuse_without_data(stage, snapshot)
     with transaction.atomic():
@@ -88,6 +90,7 @@ def start_run(
             snapshot=snapshot,
             policy=policy,
             reward_model=reward_model,
+            second_judge=second_judge,
             pretraining=pretraining,
             is_foreground=is_foreground,
             created_by=actor,
@@ -135,6 +138,18 @@ def refuse_unfit_checkpoints(
     _refuse_unfit("policy", CheckpointKind.POLICY, campaign, policy)
     if reward_model is not None:
         _refuse_unfit("reward_model", CheckpointKind.REWARD_MODEL, campaign, reward_model)
+
+
+def refuse_unfit_second_judge(
+    campaign: Campaign, stage: str, reward_model: Checkpoint | None, second_judge: Checkpoint | None
+) -> None:
+    if second_judge is None:
+        return
+    if stage != Stage.PPO:
+        raise Invalid(_("second_judge: only PPO has one."))
+    if second_judge == reward_model:
+        raise Invalid(_("second_judge: must be another reward model than the one PPO learns from."))
+    _refuse_unfit("second_judge", CheckpointKind.REWARD_MODEL, campaign, second_judge)
 
 
 def _refuse_unfit(field: str, kind: CheckpointKind, campaign: Campaign, given: Checkpoint) -> None:
@@ -203,7 +218,7 @@ def begin(run_id: int) -> Run | None:
     )
     if not taken:
         return None
-    related = ("campaign", "policy", "reward_model", "snapshot")
+    related = ("campaign", "policy", "reward_model", "second_judge", "snapshot")
     return Run.objects.select_related(*related).get(pk=run_id)
 
 

@@ -31,6 +31,7 @@ class RunShape(serializers.ModelSerializer[Run]):
             "snapshot",
             "policy",
             "reward_model",
+            "second_judge",
             "pretraining",
             "state",
             "reason",
@@ -57,6 +58,11 @@ class NewRunShape(serializers.Serializer[Any]):
     )
     reward_model = IdField(
         rows=access.checkpoints, required=False, help_text="By default the campaign's newest one."
+    )
+    second_judge = IdField(
+        rows=access.checkpoints,
+        required=False,
+        help_text="For PPO: another reward model that scores held-out completions too.",
     )
     pretraining = serializers.CharField(max_length=200, required=False, default="", allow_blank=True)
 

@@ -50,6 +50,9 @@ class Run(models.Model):
     reward_model = models.ForeignKey(
         Checkpoint, null=True, blank=True, on_delete=models.PROTECT, related_name="runs_scored"
     )
+    second_judge = models.ForeignKey(
+        Checkpoint, null=True, blank=True, on_delete=models.PROTECT, related_name="runs_judged_too"
+    )
     pretraining = models.CharField(max_length=200, blank=True, default="")
     # What came of it.
     checkpoint = models.OneToOneField(
@@ -117,6 +120,9 @@ class Run(models.Model):
         else:
             return ""
         sentence: str = str(words) % said
+        if said.get("length_balanced_accuracy") is not None:
+            balanced = _("%(sentence)s; %(accuracy).3f where longer and shorter answers won equally often")
+            return balanced % {"sentence": sentence, "accuracy": said["length_balanced_accuracy"]}
         return sentence
 
 

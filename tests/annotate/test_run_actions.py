@@ -62,6 +62,10 @@ def test_checkpoints_must_be_of_the_right_kind_and_campaign(ranked: Campaign) ->
         runs.start_run(ranked, "reward", actor=None, policy=theirs)
     with pytest.raises(Invalid, match="policy: judge is of the other kind"):
         runs.start_run(ranked, "reward", actor=None, policy=judge)
+    with pytest.raises(Invalid, match="second_judge: theirs is of the other kind"):
+        runs.start_run(ranked, "ppo", actor=None, reward_model=judge, second_judge=theirs)
+    with pytest.raises(Invalid, match="second_judge: only PPO has one"):
+        runs.start_run(ranked, "reward", actor=None, second_judge=judge)
 
 
 def test_a_run_keeps_its_whole_config_and_what_it_reads(ranked: Campaign, rosa: User) -> None:

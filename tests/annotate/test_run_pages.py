@@ -54,6 +54,31 @@ def test_it_queues_a_run_with_the_config_as_typed(rosa: User, campaign: Campaign
     assert run.config["minibatches"] == 2
 
 
+def test_ppo_takes_a_second_judge_other_than_the_first(
+    rosa: User, campaign: Campaign, policy: Checkpoint
+) -> None:
+    make_prompt(campaign, "Name a lake.")
+    first, second = (
+        Checkpoint.objects.create(kind="reward_model", name=name, campaign=campaign, location=f"/{name}")
+        for name in ("judge", "second")
+    )
+    start = f"/campaigns/{campaign.pk}/runs/start/ppo"
+    sent = typed(campaign, "ppo") | {"reward_model": first.pk, "second_judge": first.pk}
+    refused = client_of(rosa).post(start, sent)
+    assert refused.status_code == 422 and 'id="id_second_judge_error"' in refused.text
+    answer = client_of(rosa).post(start, sent | {"second_judge": second.pk})
+    assert Run.objects.get().second_judge == second
+    page = client_of(rosa).get(answer.url).text
+    assert f'<dt>Second judge</dt><dd><a href="/checkpoints/{second.pk}">second</a>' in page
+
+
+def test_the_headline_tells_accuracy_with_lengths_balanced_too(rosa: User, run: Run) -> None:
+    said = {"accuracy": 0.6, "accuracy_low": 0.5, "accuracy_high": 0.7, "length_balanced_accuracy": 0.55}
+    Run.objects.filter(pk=run.pk).update(state=RunState.SUCCEEDED, finished_at=timezone.now(), result=said)
+    page = client_of(rosa).get(f"/runs/{run.pk}").text
+    assert "interval 0.500 to 0.700; 0.550 where longer and shorter answers won equally often" in page
+
+
 def test_a_setting_out_of_range_is_named_and_kept(rosa: User, campaign: Campaign, policy: Checkpoint) -> None:
     url = f"/campaigns/{campaign.pk}/runs/start/reward"
     answer = client_of(rosa).post(url, typed(campaign, "reward", batch_size=0, lr="fast"))

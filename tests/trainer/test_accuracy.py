@@ -46,19 +46,19 @@ def test_longer_is_better_scores_a_half_where_lengths_are_balanced() -> None:
     won_by_longer, won_by_shorter = Judgement(1, 1.5), Judgement(-1, 0.5)
     by_rule = [[won_by_longer] * 3 + [won_by_shorter], [won_by_longer, won_by_shorter, Judgement(1, 1)]]
     assert length_balanced(by_rule) == {
-        "balanced_accuracy": 0.5,
-        "balanced_accuracy_low": 0.5,
-        "balanced_accuracy_high": 0.5,
+        "length_balanced_accuracy": 0.5,
+        "length_balanced_accuracy_low": 0.5,
+        "length_balanced_accuracy_high": 0.5,
     }
     mixed = length_balanced([[Judgement(1, 2), Judgement(1, 2), Judgement(1, 0.5), Judgement(-1, 0.5)]] * 2)
-    assert mixed["balanced_accuracy"] == 0.75
+    assert mixed["length_balanced_accuracy"] == 0.75
     assert length_balanced([[won_by_longer, Judgement(1, 1)]]) == {}
 
 
 def test_a_draw_of_prompts_that_lacks_a_length_is_left_out_of_the_interval() -> None:
     found = length_balanced([[Judgement(1, 2)], [Judgement(-1, 0.5)], [Judgement(1, 2), Judgement(1, 0.5)]])
-    assert (found["balanced_accuracy_low"], found["balanced_accuracy_high"]) == (0.5, 1)
-    assert found["balanced_accuracy"] == 0.75
+    assert (found["length_balanced_accuracy_low"], found["length_balanced_accuracy_high"]) == (0.5, 1)
+    assert found["length_balanced_accuracy"] == 0.75
 
 
 @pytest.mark.checklist(16)

@@ -42,6 +42,7 @@ class Command(BaseCommand):
         )
         parser.add_argument("--policy", type=int, metavar="ID", help="begin from this checkpoint")
         parser.add_argument("--reward-model", type=int, metavar="ID", help="default: the campaign's newest")
+        parser.add_argument("--second-judge", type=int, metavar="ID", help="for PPO: scores, teaches nothing")
         parser.add_argument(
             "--pretraining",
             default="",
@@ -79,6 +80,7 @@ class Command(BaseCommand):
             config=changes,
             policy=policy,
             reward_model=checkpoint(asked["reward_model"]),
+            second_judge=checkpoint(asked["second_judge"]),
             pretraining=asked["pretraining"],
             is_foreground=here,
         )
