@@ -71,6 +71,13 @@ def labeling_campaign(user: User, pk: int) -> Campaign:
     return get_object_or_404(labeling_campaigns(user), pk=pk)
 
 
+def reviewing_campaign(user: User, pk: int) -> Campaign:
+    """Return a campaign to whoever reviews in it: researchers, and those of its labelers who are named."""
+    if user.is_researcher:
+        return campaign(user, pk)
+    return get_object_or_404(labeling_campaigns(user).filter(reviewers=user), pk=pk)
+
+
 def screening(user: User, pk: int) -> Campaign:
     """Return a campaign that screens candidates, to whoever may see it."""
     return get_object_or_404(campaigns(user).filter(is_screening=True), pk=pk)

@@ -104,6 +104,14 @@ class MembersForm(forms.Form):
         ),
     )
 
+    reviewers = _people(
+        label=_("Who reviews besides researchers"),
+        help_text=_(
+            "Of those who label here: they also look again at what others disagree on, but never at what "
+            "they ranked or wrote themselves."
+        ),
+    )
+
     def changes(self, name: str) -> tuple[list[User], list[User]]:
         """Return whom this person ticked and unticked: what others changed meanwhile is none of it."""
         data, chosen = self.data, set(self.cleaned_data[name])

@@ -31,6 +31,7 @@ CROSS JOIN LATERAL (
         WHERE one.prompt_id = prompt.id AND one.asks_review AND one.state = 'submitted') AS is_asked
 ) AS said
 WHERE prompt.campaign_id = %(campaign)s AND prompt.sampling = 'sampled' AND prompt.rankings_held > 0
+    AND prompt.author_id IS DISTINCT FROM %(reviewer)s
     AND (said.is_asked OR said.alike < %(below)s)
     AND (%(among)s::bigint[] IS NULL OR prompt.id = ANY (%(among)s::bigint[]))
     AND NOT EXISTS (SELECT FROM annotate_ranking AS done WHERE done.prompt_id = prompt.id
@@ -65,7 +66,7 @@ def to_review(campaign: Campaign) -> list[int]:
 
 
 def waiting(campaign: Campaign, reviewer: User, among: list[int]) -> list[Waiting]:
-    """Return the first of these prompts that this person may review: none that they ranked themselves."""
+    """Return the first of these prompts that this person may review: none that they ranked or wrote."""
     return _waiting(campaign, reviewer.pk, among, MOST_WAITING)
 
 

@@ -5,6 +5,7 @@ from typing import TypedDict, Unpack
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from annotate import asked
@@ -17,8 +18,12 @@ from annotate.models import Campaign, Instructions, User
 MAX_INSTRUCTIONS = 200_000
 """Characters; the paper's own instructions have about 13,000."""
 
-LISTS = {"labelers": "changed members", "held_out_labelers": "held out labelers"}
-"""A campaign's lists of people, and what the audit says where one changes."""
+LISTS = {
+    "labelers": ("labelers", "changed members"),
+    "held_out": ("held_out_labelers", "held out labelers"),
+    "reviewers": ("reviewers", "changed reviewers"),
+}
+"""A campaign's lists of people: the field of each, and what the audit says where it changes."""
 
 
 class CampaignSettings(TypedDict, total=False):
@@ -105,11 +110,16 @@ def write_instructions(campaign: Campaign, actor: User | None, text: str) -> Ins
     return written
 
 
+def people_in(campaign: Campaign) -> dict[str, QuerySet[User]]:
+    """Return who stands in each of a campaign's LISTS."""
+    return {listed: getattr(campaign, field).all() for listed, (field, _verb) in LISTS.items()}
+
+
 def set_people(campaign: Campaign, actor: User, listed: str, people: Iterable[User]) -> None:
     """Make exactly these people those of a campaign's list. Who leaves keeps what they submitted."""
     wanted = set(people)
     with transaction.atomic():
-        here = set(getattr(campaign, listed).all())
+        here = set(people_in(campaign)[listed])
         change_people(campaign, actor, listed, wanted - here, here - wanted)
 
 
@@ -120,14 +130,15 @@ def change_people(
 
     So two who change a list at once, from pages that show it as it was, do not undo each other.
     """
+    field, verb = LISTS[listed]
     with transaction.atomic():
-        people = getattr(campaign, listed)
+        people = getattr(campaign, field)
         here = set(people.all())
         came, left = set(added) - here, set(removed) & here
         people.add(*came)
         people.remove(*left)
         if came or left:
-            record(actor, LISTS[listed], campaign, added=_names(came), removed=_names(left))
+            record(actor, verb, campaign, added=_names(came), removed=_names(left))
 
 
 def _names(people: Iterable[User]) -> list[str]:

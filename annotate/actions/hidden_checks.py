@@ -29,6 +29,7 @@ REPEAT = f"""
 SELECT prompt.id
 FROM {{claims}} AS earlier JOIN annotate_prompt AS prompt ON prompt.id = earlier.prompt_id
 WHERE earlier.labeler_id = %(labeler)s AND earlier.state = 'submitted' AND earlier.purpose = 'data'
+    AND NOT earlier.is_review
     AND earlier.submitted_at <= %(until)s AND earlier.submitted_at <= (
         SELECT later.submitted_at
         FROM {{claims}} AS later JOIN annotate_prompt AS between ON between.id = later.prompt_id

@@ -15,9 +15,6 @@ from annotate.api.shapes import NameField
 from annotate.kept import PROGRESS, shown
 from annotate.models import Campaign, Instructions, Scope
 
-PEOPLE = {"labelers": "labelers", "held_out": "held_out_labelers"}
-"""Names of lists of people here, and the campaign's own."""
-
 
 class CampaignShape(serializers.ModelSerializer[Campaign]):
     class Meta:
@@ -78,6 +75,12 @@ class MembersShape(serializers.Serializer[Any]):
         required=False,
         help_text="Of those whose answers never train. Left out, these stay as they are.",
     )
+    reviewers = NameField(
+        rows=access.who_can_label,
+        many=True,
+        required=False,
+        help_text="Of the labelers who review besides researchers. Left out, these stay as they are.",
+    )
 
 
 class ChangeShape(serializers.Serializer[Any]):
@@ -88,6 +91,7 @@ class ChangeShape(serializers.Serializer[Any]):
 class ChangedMembersShape(serializers.Serializer[Any]):
     labelers = ChangeShape(required=False, help_text="Who else stands in the list stays.")
     held_out = ChangeShape(required=False)
+    reviewers = ChangeShape(required=False)
 
 
 class CountShape(serializers.Serializer[Any]):
@@ -182,7 +186,7 @@ class CampaignMembers(Endpoint):
 
     @extend_schema(responses=MembersShape)
     def get(self, request: ApiRequest, pk: int) -> Response:
-        """Read who labels in the campaign. Researchers and admins."""
+        """Read who labels and reviews in the campaign. Researchers and admins."""
         access.only_researchers(request.user)
         return Response(members(access.campaign(request.user, pk)))
 
@@ -195,8 +199,8 @@ class CampaignMembers(Endpoint):
         access.only_researchers(request.user)
         campaign, given = access.campaign(request.user, pk), sent(MembersShape, request)
         with transaction.atomic():
-            for name, people in given.items():
-                campaigns.set_people(campaign, request.user, PEOPLE[name], people)
+            for listed, people in given.items():
+                campaigns.set_people(campaign, request.user, listed, people)
         return Response(members(campaign))
 
     @extend_schema(request=ChangedMembersShape, responses=MembersShape)
@@ -205,8 +209,8 @@ class CampaignMembers(Endpoint):
         access.only_researchers(request.user)
         campaign, given = access.campaign(request.user, pk), sent(ChangedMembersShape, request)
         with transaction.atomic():
-            for name, change in given.items():
-                campaigns.change_people(campaign, request.user, PEOPLE[name], **change)
+            for listed, change in given.items():
+                campaigns.change_people(campaign, request.user, listed, **change)
         return Response(members(campaign))
 
 
@@ -225,6 +229,5 @@ class CampaignProgress(Endpoint):
 
 
 def members(campaign: Campaign) -> dict[str, Any]:
-    rows = {"labelers": campaign.labelers.all(), "held_out": campaign.held_out_labelers.all()}
-    said: dict[str, Any] = MembersShape(rows).data
+    said: dict[str, Any] = MembersShape(campaigns.people_in(campaign)).data
     return said

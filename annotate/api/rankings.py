@@ -136,11 +136,9 @@ class CampaignReviews(Endpoint):
 
     @extend_schema(responses=WaitingShape(many=True))
     def get(self, request: ApiRequest, pk: int) -> Response:
-        """List the first prompts that wait for a second look. Researchers and admins."""
-        access.only_researchers(request.user)
-        return Response(
-            WaitingShape(waiting_for(access.campaign(request.user, pk), request.user), many=True).data
-        )
+        """List the first prompts that wait for a second look. Researchers, and a campaign's reviewers."""
+        campaign = access.reviewing_campaign(request.user, pk)
+        return Response(WaitingShape(waiting_for(campaign, request.user), many=True).data)
 
 
 class NextReview(Endpoint):
@@ -148,9 +146,8 @@ class NextReview(Endpoint):
 
     @extend_schema(request=None, responses={200: ReviewShape} | NOTHING)
     def post(self, request: ApiRequest, pk: int) -> Response:
-        """Claim the next prompt that labelers disagree on; 204 if none waits. Researchers and admins."""
-        access.only_researchers(request.user)
-        review = reviews.claim_next(access.campaign(request.user, pk), request.user)
+        """Claim the next prompt that labelers disagree on; 204 if none waits. Researchers, reviewers."""
+        review = reviews.claim_next(access.reviewing_campaign(request.user, pk), request.user)
         return Response(ReviewShape(review).data) if review else Response(status=204)
 
 

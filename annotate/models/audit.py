@@ -12,6 +12,7 @@ WORDS = {
     "changed": _("changed"),
     "changed members": _("changed the members of"),
     "changed password": _("changed the password of"),
+    "changed reviewers": _("changed the reviewers of"),
     "changed role": _("changed the role of"),
     "changed work": _("changed the work of"),
     "created": _("created"),

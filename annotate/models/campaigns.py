@@ -50,6 +50,8 @@ class Campaign(models.Model):
     # Gone once everything in it is gone: the rehearsal's own campaign, hidden from labelers' lists elsewhere.
     is_rehearsal = models.BooleanField(default=False)
     labelers = models.ManyToManyField(settings.AUTH_USER_MODEL, blank=True, related_name="campaigns")
+    # Those of its labelers who look again at what others disagree on, as researchers may.
+    reviewers = models.ManyToManyField(settings.AUTH_USER_MODEL, blank=True, related_name="reviews_in")
     # They count for agreement like the others, but no export or snapshot has their answers (paper, 3.4).
     held_out_labelers = models.ManyToManyField(
         settings.AUTH_USER_MODEL, blank=True, related_name="held_out_in"

@@ -122,11 +122,10 @@ def instructions(request: SignedInRequest, pk: int) -> HttpResponse:
 @for_researchers
 def members(request: SignedInRequest, pk: int) -> HttpResponse:
     campaign = access.campaign(request.user, pk)
-    chosen = {"labelers": campaign.labelers.all(), "held_out": campaign.held_out_labelers.all()}
-    form = MembersForm(posted(request), initial=chosen)
+    form = MembersForm(posted(request), initial=campaigns.people_in(campaign))
     if form.is_valid():
-        campaigns.change_people(campaign, request.user, "labelers", *form.changes("labelers"))
-        campaigns.change_people(campaign, request.user, "held_out_labelers", *form.changes("held_out"))
+        for listed in campaigns.LISTS:
+            campaigns.change_people(campaign, request.user, listed, *form.changes(listed))
         messages.success(request, _("The members are saved."))
         return redirect("campaign-members", pk)
     status = 422 if form.errors else 200

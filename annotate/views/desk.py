@@ -19,6 +19,7 @@ from annotate.errors import Refused
 from annotate.forms import as_written
 from annotate.models import Campaign, ClaimState, Demonstration, Ranking, SkipKind
 from annotate.today import changed_instructions, done_today
+from annotate.views import review
 from annotate.word_diff import difference
 
 C = TypeVar("C", Ranking, Demonstration)
@@ -106,7 +107,7 @@ def answered(request: SignedInRequest, work: Work[C], claim: C, template: str) -
         return HttpResponse(said)
     messages.success(request, said)
     if claim.is_review:
-        return redirect("campaign-review", claim.prompt.campaign_id)
+        return review.after(request, claim.prompt.campaign_id)
     return go_on(request, work, claim.prompt.campaign)
 
 

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_safe
 from annotate import access
 from annotate.access import SignedInRequest
 from annotate.actions import demonstrations, rankings
+from annotate.kept import waiting_for
 from annotate.models import (
     Campaign,
     ClaimState,
@@ -34,6 +35,7 @@ class Work(NamedTuple):
     campaign: Campaign
     to_rank: int
     to_demonstrate: int
+    to_review: int
     ranked: Today
     demonstrated: Today
     rankings: list[Ranking]
@@ -70,12 +72,22 @@ def work_in(campaign: Campaign, labeler: User) -> Work:
         campaign=campaign,
         to_rank=rankings.left(campaign, labeler),
         to_demonstrate=demonstrations.left(campaign, labeler),
+        to_review=to_review(campaign, labeler),
         ranked=done_today(Ranking, campaign, labeler),
         demonstrated=done_today(Demonstration, campaign, labeler),
         rankings=list(Ranking.objects.filter(**drafts).select_related("prompt")),
         demonstrations=list(Demonstration.objects.filter(**drafts).select_related("prompt")),
         dialogues=list(Dialogue.objects.filter(author=labeler, **begun).with_beginning()),
     )
+
+
+def to_review(campaign: Campaign, labeler: User) -> int:
+    """Return how many prompts a reviewer among the labelers could look at, the one they hold included."""
+    if not campaign.reviewers.filter(pk=labeler.pk).exists():
+        return 0
+    held = {"labeler": labeler, "prompt__campaign": campaign, "is_review": True}
+    begun = Ranking.objects.filter(state=ClaimState.CLAIMED, **held)
+    return begun.count() + len(waiting_for(campaign, labeler))
 
 
 def answered(kind: type[C], labeler: User) -> QuerySet[C]:

@@ -36,10 +36,14 @@ def review_page(request: SignedInRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
-@for_researchers
 def claim_next(request: SignedInRequest, pk: int) -> HttpResponse:
-    campaign = access.campaign(request.user, pk)
+    campaign = access.reviewing_campaign(request.user, pk)
     if claimed := reviews.claim_next(campaign, request.user):
         return redirect("ranking", claimed.pk)
-    messages.info(request, _("Nothing waits for a second look that you have not ranked yourself."))
-    return redirect("campaign-review", pk)
+    messages.info(request, _("Nothing waits for a second look that you have not ranked or written yourself."))
+    return after(request, pk)
+
+
+def after(request: SignedInRequest, campaign: int) -> HttpResponse:
+    """Bring a reviewer back to where reviews begin: a page for researchers, home for labelers."""
+    return redirect("campaign-review", campaign) if request.user.is_researcher else redirect("home")

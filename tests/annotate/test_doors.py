@@ -1,7 +1,7 @@
 """Who gets in where: every address, every method, six people. A new address without a line here fails.
 
 The owner is lena, whose prompt, answers, dialogue, suggestion and token stand in the addresses; lars labels
-in the same campaign, and sten, the stranger, in another.
+and reviews in the same campaign, and sten, the stranger, in another.
 """
 
 import re
@@ -43,6 +43,7 @@ WHO: dict[str, set[str]] = {
     "people": EVERYONE - {"signed out"},
     "members": {"owner", "other"},
     "members and research": {"owner", "other", "researcher", "admin"},
+    "reviewers": {"other", "researcher", "admin"},
     "owner": {"owner"},
     "owner and research": {"owner", "researcher", "admin"},
     "owner and admins": {"owner", "admin"},
@@ -97,7 +98,7 @@ DOORS = {
         /campaigns/#/screening /api/campaigns/#/screening /api/campaigns/#/screening/next
         /api/campaigns/#/screening/decisions
         /snapshots/# /runs /runs/# /runs/#/status /runs/#/metrics /checkpoints /checkpoints/#
-        /api/campaigns/#/reviews /api/campaigns/#/agreement /api/campaigns/#/completions
+        /api/campaigns/#/agreement /api/campaigns/#/completions
         /api/campaigns/#/demonstrations
         /api/campaigns/#/tables /api/campaigns/#/figures/subject /api/campaigns/#/intake /api/campaigns/#/gold
         /api/campaigns/#/win-rates
@@ -112,7 +113,7 @@ DOORS = {
         /campaigns/new /campaigns/#/settings /campaigns/#/instructions /campaigns/#/members
         /campaigns/#/runs/start/stage /campaigns/#/retraining /campaigns/#/policies""",
     ("POST", "research"): """
-        /campaigns/#/review/next /api/campaigns/#/reviews/next /campaigns/#/figures/subject/anew
+        /campaigns/#/figures/subject/anew
         /campaigns/#/prompts/retry /campaigns/#/retraining/now /campaigns/#/data/snapshot /runs/#/cancel
         /transfers/#/cancel /transfers/#/retry /api/transfers/#/cancel /api/transfers/#/retry
         /rankings/#/gold /gold/#/remove /api/rankings/#/gold /api/campaigns/#/prompts/retry
@@ -120,6 +121,8 @@ DOORS = {
         /runs/#/retry /checkpoints/#/promote/# /api/campaigns /api/campaigns/#/customer-prompts
         /api/campaigns/#/instructions /api/campaigns/#/promotions /api/campaigns/#/runs
         /api/campaigns/#/retrainings /api/campaigns/#/snapshots /api/runs/#/cancel /api/runs/#/retry""",
+    ("POST", "reviewers"): "/campaigns/#/review/next /api/campaigns/#/reviews/next",
+    ("GET", "reviewers"): "/api/campaigns/#/reviews",
     ("PUT", "research"): "/api/campaigns/#/members /api/campaigns/#/policies",
     ("PATCH", "research"): "/api/campaigns/# /api/campaigns/#/members",
     ("GET PUT", "members"): "/api/campaigns/#/self-assessment",
@@ -207,6 +210,7 @@ def clients(
 ) -> dict[str, Client]:
     settings.SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
     make_campaign("Elsewhere").labelers.set([sten])
+    campaign.reviewers.set([lars])
     named = {"owner": lena, "other": lars, "researcher": rosa, "admin": ada, "stranger": sten}
     found = {"signed out": Client()}
     for name, user in named.items():

@@ -128,6 +128,15 @@ def test_ones_own_comes_back_once_and_far_enough_back(campaign: Campaign, lena: 
 
 
 @pytest.mark.usefixtures("always_again")
+def test_a_review_does_not_come_back_as_a_repeat(campaign: Campaign, lena: User) -> None:
+    checking(campaign, repeat_after_items=1)
+    for _ in range(3):
+        finish(rankings.claim_prompt(sampled_prompt(campaign), lena))
+    Ranking.objects.update(is_review=True, slot=None)
+    assert rankings.claim_next(campaign, lena) is None
+
+
+@pytest.mark.usefixtures("always_again")
 def test_a_repeat_waits_its_days(campaign: Campaign, lena: User) -> None:
     checking(campaign, repeat_after_items=1, repeat_after_days=7)
     for _ in range(3):

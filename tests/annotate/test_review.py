@@ -72,6 +72,26 @@ def test_nobody_reviews_what_they_ranked(campaign: Campaign, lena: User, dispute
     assert reviews.claim_next(campaign, lena) is None
 
 
+def test_a_labeler_reviews_where_they_are_named(
+    campaign: Campaign, rosa: User, sten: User, disputed: Prompt
+) -> None:
+    campaign.labelers.add(sten)
+    desk, url = client_of(sten), f"/campaigns/{campaign.pk}/review/next"
+    assert desk.post(url).status_code == 404 and url not in desk.get("/").text
+    client_of(rosa).post(f"/campaigns/{campaign.pk}/members", {"reviewers": [sten.pk]})
+    assert url in desk.get("/").text
+    review = desk.post(url)["Location"]
+    assert "Labeler 2" in desk.get(review).text
+    assert desk.post(f"{review}/submit", ADJUDICATED)["Location"] == "/"
+    assert desk.post(url)["Location"] == "/" and url not in desk.get("/").text
+    assert Ranking.objects.get(labeler=sten).is_review
+
+
+def test_nobody_reviews_what_they_wrote(campaign: Campaign, rosa: User, disputed: Prompt) -> None:
+    Prompt.objects.filter(pk=disputed.pk).update(author=rosa)
+    assert reviews.claim_next(campaign, rosa) is None
+
+
 def test_a_review_is_no_work_of_the_desk_and_covers_nobody(
     campaign: Campaign, rosa: User, sten: User, disputed: Prompt
 ) -> None:
