@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("annotate", "0027_webhooks_pause")]
+    dependencies = [("annotate", "0028_second_judge")]
 
     operations = [
         migrations.AddField(
