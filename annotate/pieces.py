@@ -5,7 +5,7 @@ somebody waits for other pages, and would take the cores of those.
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from queue import SimpleQueue
@@ -24,6 +24,7 @@ WORTH_IT = 50_000
 """Rankings, from which on the other connections are opened."""
 READ_AHEAD = 2 * CONNECTIONS
 
+Idle = SimpleQueue[Connection]
 HOW_MANY = "SELECT count(*) FROM chosen_rankings"
 PIECES = """
 SELECT array_agg(id ORDER BY id)::text FROM (
@@ -36,22 +37,30 @@ WHERE prompt_id IN (SELECT prompt_id FROM annotate_ranking WHERE id = ANY(%s::bi
 """
 
 
-def rankings(frozen: Chosen) -> Iterator[Batch]:
-    """Yield what datasets.batches gives of the rankings whose ids this transaction has in chosen_rankings.
+@contextmanager
+def rankings(frozen: Chosen) -> Iterator[Iterator[Batch] | None]:
+    """Give the lines of the rankings that this transaction has in chosen_rankings; None where it has few.
 
-    A transaction within another reads them itself: PostgreSQL does not share what that one sees.
+    They come from other connections alone, so that any thread can take them while this connection does other
+    work. A transaction within another gets None too: PostgreSQL does not share what that one sees.
     """
     if connection.savepoint_ids or _ask(HOW_MANY) < WORTH_IT:
-        yield from datasets.batches("rankings", frozen)
+        yield None
         return
+    pieces = list(_pieces(frozen))
     with _connections() as idle, ThreadPoolExecutor(CONNECTIONS) as pool:
-        ahead: deque[Future[list[Batch]]] = deque()
-        for piece in _pieces(frozen):
-            ahead.append(pool.submit(_read, idle, piece))
-            if len(ahead) > READ_AHEAD:
-                yield from ahead.popleft().result()
-        for future in ahead:
-            yield from future.result()
+        yield _batches(idle, pool, pieces)
+
+
+def _batches(idle: Idle, pool: ThreadPoolExecutor, pieces: Iterable[Chosen]) -> Iterator[Batch]:
+    """Have pieces read, a few ahead of the one that is given."""
+    ahead: deque[Future[list[Batch]]] = deque()
+    for piece in pieces:
+        ahead.append(pool.submit(_read, idle, piece))
+        if len(ahead) > READ_AHEAD:
+            yield from ahead.popleft().result()
+    for future in ahead:
+        yield from future.result()
 
 
 def _pieces(frozen: Chosen) -> Iterator[Chosen]:
@@ -65,7 +74,7 @@ def _pieces(frozen: Chosen) -> Iterator[Chosen]:
         yield frozen._replace(ids={"rankings": (f"SELECT unnest('{ids}'::bigint[])", ())}, written=written)
 
 
-def _read(idle: SimpleQueue[Connection], piece: Chosen) -> list[Batch]:
+def _read(idle: Idle, piece: Chosen) -> list[Batch]:
     """Return a piece's lines, read by a connection that has nothing else to do."""
     other = idle.get()
     try:
@@ -76,13 +85,13 @@ def _read(idle: SimpleQueue[Connection], piece: Chosen) -> list[Batch]:
 
 
 @contextmanager
-def _connections() -> Iterator[SimpleQueue[Connection]]:
+def _connections() -> Iterator[Idle]:
     """Open the other connections, all in the state of affairs in which this transaction is now.
 
     They do not see what this transaction has written itself, of which a ranking's line shows nothing.
     """
     state = sql.Literal(_ask("SELECT pg_export_snapshot()"))
-    idle: SimpleQueue[Connection] = SimpleQueue()
+    idle: Idle = SimpleQueue()
     with ExitStack() as opened:
         for _ in range(CONNECTIONS):
             other = connection.get_new_connection(connection.get_connection_params())

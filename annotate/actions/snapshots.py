@@ -6,7 +6,9 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -66,10 +68,8 @@ def take_snapshot(
         raise Refused(_("There is nothing to take a snapshot of: the campaign has no prompts."))
     chosen = _freeze(choose(campaign, query))
     _refuse_nothing(query)
-    counts = {kind: snapshot_counts.counts(kind) for kind in datasets.WIRE}
-    facts = snapshot_facts.facts(campaigns, counts["rankings"]["instructions"])
-    written = _write_all(chosen, counts, query, on_progress)
-    about = {**written, "facts": facts, "query": query.as_json(), "created_by": actor}
+    about = _write_all(chosen, campaigns, query, on_progress)
+    about |= {"query": query.as_json(), "created_by": actor}
     sha256 = about.pop("sha256")
     snapshot, is_new = Snapshot.objects.get_or_create(campaign=campaign, sha256=sha256, defaults=about)
     if is_new:
@@ -80,21 +80,24 @@ def take_snapshot(
 
 
 def _write_all(
-    chosen: Chosen, counts: Manifest, query: SnapshotQuery, on_progress: Callable[[int, int], None]
+    chosen: Chosen, campaigns: list[Campaign], query: SnapshotQuery, on_progress: Callable[[int, int], None]
 ) -> dict[str, Any]:
-    """Write the snapshot's folder; return its manifest, its hash and where it lies."""
+    """Write the snapshot's folder; return its manifest, its card's facts, its hash and where it lies."""
+    counts = {kind: snapshot_counts.counts(kind) for kind in datasets.WIRE}
     tell = _Teller(on_progress, total=sum(sum(each["sources"].values()) for each in counts.values()))
-    with _folder_beside() as folder:
-        manifest = {
-            kind: _write(folder / f"{kind}.jsonl", tell.of(_batches(kind, chosen))) | counts[kind]
-            for kind in datasets.WIRE
-        }
+    with _folder_beside() as folder, pieces.rankings(chosen) as apart:
+        write = partial(_write, folder, tell)
+        with ThreadPoolExecutor(1) as pool:
+            beside = pool.submit(write, "rankings", apart) if apart else None
+            here = [kind for kind in datasets.WIRE if not (beside and kind == "rankings")]
+            written = {kind: write(kind, datasets.batches(kind, chosen)) for kind in here}
+            facts = snapshot_facts.facts(campaigns, counts["rankings"]["instructions"])
+        if beside:
+            written["rankings"] = beside.result()
+        manifest = {kind: written[kind] | counts[kind] for kind in datasets.WIRE}
         sha256 = _describe(folder, manifest, query)
-        return {"manifest": manifest, "sha256": sha256, "location": str(_put_in_place(folder, sha256))}
-
-
-def _batches(kind: str, chosen: Chosen) -> Iterator[Batch]:
-    return pieces.rankings(chosen) if kind == "rankings" else datasets.batches(kind, chosen)
+        location = str(_put_in_place(folder, sha256))
+    return {"manifest": manifest, "facts": facts, "sha256": sha256, "location": location}
 
 
 def _refuse_nothing(query: SnapshotQuery) -> None:
@@ -160,24 +163,25 @@ def _hold(name: str) -> bool:
 
 
 class _Teller:
-    """Passes batches on, and tells how many of the snapshot's rows there were so far."""
+    """Passes batches on, and tells how many of the snapshot's rows there were so far, of all kinds."""
 
     def __init__(self, on_progress: Callable[[int, int], None], total: int) -> None:
-        self.on_progress, self.total, self.rows = on_progress, total, 0
+        self.on_progress, self.total = on_progress, total
+        self.rows = dict.fromkeys(datasets.WIRE, 0)
 
-    def of(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+    def of(self, kind: str, batches: Iterable[Batch]) -> Iterator[Batch]:
         for one in batches:
             yield one
-            self.rows += one.counted.total()
-            self.on_progress(self.rows, self.total)
+            self.rows[kind] += one.counted.total()
+            self.on_progress(sum(self.rows.values()), self.total)
 
 
-def _write(path: Path, batches: Iterable[Batch]) -> dict[str, Any]:
+def _write(folder: Path, tell: _Teller, kind: str, batches: Iterable[Batch]) -> dict[str, Any]:
     """Write one file; return what the manifest says of it."""
     digest, size = hashlib.sha256(), 0
     counted: Counter[tuple[bytes, bytes]] = Counter()
-    with path.open("wb") as file:
-        for batch in batches:
+    with (folder / f"{kind}.jsonl").open("wb") as file:
+        for batch in tell.of(kind, batches):
             file.write(batch.lines)
             digest.update(batch.lines)
             size += len(batch.lines)
@@ -185,7 +189,7 @@ def _write(path: Path, batches: Iterable[Batch]) -> dict[str, Any]:
         file.flush()
         os.fsync(file.fileno())
     about = {"rows": counted.total(), "sha256": digest.hexdigest(), "bytes": size, "splits": _splits(counted)}
-    return about | ({"comparisons": _comparisons(counted)} if path.stem == "rankings" else {})
+    return about | ({"comparisons": _comparisons(counted)} if kind == "rankings" else {})
 
 
 def _splits(counted: Counter[tuple[bytes, bytes]]) -> dict[str, int]:

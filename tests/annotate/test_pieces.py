@@ -86,18 +86,16 @@ def test_all_pieces_show_one_state_of_affairs(
     ranked: Campaign, in_pieces: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = taken_anew(ranked)
-    in_pieces.clear()
-    pieces_of = pieces._pieces
+    read = pieces._read
 
-    def meanwhile(frozen: Any) -> Any:
-        for piece in pieces_of(frozen):
-            in_another_connection(lambda: Prompt.objects.update(category="Changed"))
-            yield piece
+    def meanwhile(*asked: Any) -> Any:
+        in_another_connection(lambda: Prompt.objects.update(category="Changed"))
+        return read(*asked)
 
-    monkeypatch.setattr(pieces, "_pieces", meanwhile)
+    monkeypatch.setattr(pieces, "_read", meanwhile)
     assert taken_anew(ranked) == before
-    assert "Changed" in taken_anew(ranked).decode()
     assert len(in_pieces) == 2 * 5
+    assert "Changed" in taken_anew(ranked).decode()
 
 
 def test_what_is_not_committed_yet_is_read_by_one(ranked: Campaign, in_pieces: list[int]) -> None:
