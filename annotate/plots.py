@@ -15,6 +15,8 @@ FAMILIES = {
 }
 """The last word of a metric's name, and the plot it belongs to; any other metric gets a plot of its own."""
 
+HELD_OUT_SCORES = ("valid_score", "valid_second_score")
+
 
 def families(names: Iterable[str]) -> dict[str, list[str]]:
     """Return titles with the metrics each plot shows, known families first.
@@ -28,6 +30,14 @@ def families(names: Iterable[str]) -> dict[str, list[str]]:
     }
     plots |= {name: [name] for name in named if title_of(name) == name}
     return {title: members for title, members in plots.items() if members}
+
+
+def over_kl(names: Iterable[str]) -> dict[str, list[str]]:
+    """Return the plot of held-out scores over how far the policy went, none where KL was not measured."""
+    measured = set(names)
+    if "valid_kl" not in measured:
+        return {}
+    return {str(_("Score over KL")): [name for name in HELD_OUT_SCORES if name in measured]}
 
 
 def title_of(name: str) -> str:

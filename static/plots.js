@@ -8,6 +8,7 @@
   const seconds = 2;
   const rows = new Map(); // step -> {name: number}
   const plots = new Map(); // title -> {names, plot}
+  const across = new Map(); // title -> what stands on its horizontal axis in place of the step
 
   // A CSS variable can hold light-dark(); only a resolved property gives the colour of now.
   function resolved(variable) {
@@ -19,10 +20,12 @@
     return value;
   }
 
-  function data(names) {
-    const steps = [...rows.keys()].sort((a, b) => a - b);
+  function data(title, names) {
+    const axis = across.get(title);
+    const where = (step) => (axis ? (rows.get(step)[axis] ?? null) : step);
+    const steps = [...rows.keys()].filter((step) => where(step) !== null).sort((a, b) => where(a) - where(b));
     const column = (name) => steps.map((step) => rows.get(step)[name] ?? null);
-    return [steps, ...names.map(column)];
+    return [steps.map(where), ...names.map(column)];
   }
 
   // The plotting library writes months and hours in English only.
@@ -44,15 +47,15 @@
       spanGaps: true,
       points: { show: rows.size < 30 },
     });
-    const isTime = "time" in place.dataset;
-    const across = isTime ? { ...axis, space: 100, values: times } : axis;
+    const isTime = "time" in place.dataset && !across.has(title);
+    const below = isTime ? { ...axis, space: 100, values: times } : axis;
     return {
       title,
       width: width(),
       height: 220,
       scales: { x: { time: isTime } },
-      axes: [across, { ...axis, size: 64, values: (_plot, splits) => splits.map(tick) }],
-      series: [{ label: place.dataset.step, ...(isTime && { value: moment }) }, ...names.map(line)],
+      axes: [below, { ...axis, size: 64, values: (_plot, splits) => splits.map(tick) }],
+      series: [{ label: across.get(title) ?? place.dataset.step, ...(isTime && { value: moment }) }, ...names.map(line)],
     };
   }
 
@@ -68,11 +71,11 @@
   function draw(title, names) {
     const old = plots.get(title);
     if (old && old.names.join() === names.join()) {
-      old.plot.setData(data(names));
+      old.plot.setData(data(title, names));
       return;
     }
     old?.plot.destroy();
-    plots.set(title, { names, plot: new uPlot(options(title, names), data(names), place) });
+    plots.set(title, { names, plot: new uPlot(options(title, names), data(title, names), place) });
   }
 
   function redraw() {
@@ -91,6 +94,7 @@
 
   function take(said) {
     said.steps.forEach(([step, values]) => rows.set(step, values));
+    for (const [title, name] of Object.entries(said.across ?? {})) across.set(title, name);
     if (said.steps.length) merge(said.families);
     place.dataset.steps = rows.size;
   }

@@ -15,7 +15,7 @@ from annotate.actions import runs
 from annotate.errors import Refused
 from annotate.forms import posted
 from annotate.models import Run, RunMetric, Stage
-from annotate.plots import families, in_words
+from annotate.plots import families, in_words, over_kl
 from annotate.run_forms import StartForm
 
 RUNS_A_PAGE = 30
@@ -85,7 +85,10 @@ def metrics(request: SignedInRequest, pk: int) -> JsonResponse:
     steps = list(rows.values_list("step", "values")[:STEPS_AN_ANSWER])
     names = {name for _step, values in steps for name in values}
     is_more = run.is_alive or len(steps) == STEPS_AN_ANSWER
-    return JsonResponse({"steps": steps, "families": families(names), "is_more": is_more})
+    over = over_kl(names)
+    across = dict.fromkeys(over, "valid_kl")
+    told = {"steps": steps, "families": families(names) | over, "across": across, "is_more": is_more}
+    return JsonResponse(told)
 
 
 @require_POST

@@ -10,8 +10,9 @@ from pytest_django import Settings
 from annotate.actions import execution, runs
 from annotate.actions.runs import Order
 from annotate.errors import Invalid, Refused
-from annotate.models import Campaign, Checkpoint, Run, RunState, User
+from annotate.models import Campaign, Checkpoint, Prompt, Run, RunState, User
 from tests.bridge import campaign_with, rank
+from tests.rows import make_prompt
 
 FOLDER = Path("/srv/policy")
 
@@ -74,6 +75,21 @@ def test_a_run_keeps_its_whole_config_and_what_it_reads(ranked: Campaign, rosa: 
     assert run.snapshot is not None
     assert run.snapshot.manifest["rankings"]["comparisons"] == 48
     assert run.created_by == rosa
+
+
+def test_ppo_is_given_prompts_to_learn_on_prompts_to_look_at_and_its_second_judge(ranked: Campaign) -> None:
+    for split in ("valid", "test"):
+        Prompt.objects.filter(pk=make_prompt(ranked, f"Of {split}?").pk).update(split=split)
+    first, second = (
+        Checkpoint.objects.create(kind="reward_model", name=name, campaign=ranked, location=f"/srv/{name}")
+        for name in ("first", "second")
+    )
+    run = runs.start_run(ranked, "ppo", actor=None, reward_model=first, second_judge=second)
+    arguments = execution.command_of(run)
+    given = dict(zip(arguments[1::2], arguments[2::2], strict=True))
+    assert (given["--reward-model"], given["--second-judge"]) == ("/srv/first", "/srv/second")
+    rows = [json.loads(line) for line in Path(given["--prompts"]).read_text().splitlines()]
+    assert {row["split"] for row in rows} == {"train", "valid"}
 
 
 def test_only_one_worker_takes_a_run(ranked: Campaign) -> None:

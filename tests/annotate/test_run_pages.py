@@ -150,7 +150,7 @@ def test_metrics_come_after_a_step_with_what_shares_a_plot(rosa: User, run: Run)
         RunMetric.objects.create(run=run, step=step, values={"loss": 1 / step, "valid_loss": 1, "kl": 0})
     said = client_of(rosa).get(f"/runs/{run.pk}/metrics?after=1").json()
     assert [step for step, _values in said["steps"]] == [2, 3]
-    assert said["families"] == {"Loss": ["loss", "valid_loss"], "KL": ["kl"]}
+    assert said["families"] == {"Loss": ["loss", "valid_loss"], "KL": ["kl"]} and not said["across"]
     assert said["is_more"]
     assert len(client_of(rosa).get(f"/runs/{run.pk}/metrics?after=x").json()["steps"]) == 3
 

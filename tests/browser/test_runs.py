@@ -44,9 +44,11 @@ def test_a_run_is_started_watched_and_cancelled(
     expect(page.get_by_text("Step 2 of 8")).to_be_visible()
     for title in ("Loss", "KL", "Score"):
         expect(page.locator(".plots .u-title", has_text=title)).to_be_visible()
-    report(run, 3, kl=0.25, score=0.625, loss=0.5)
+    report(run, 3, kl=0.25, score=0.625, loss=0.5, valid_kl=0.2, valid_score=0.5, valid_second_score=0.4)
     expect(page.get_by_role("row", name="kl 0.25 3")).to_be_visible()
     expect(page.locator(".plots")).to_have_attribute("data-steps", "3")
+    over = page.locator(".plots .uplot").filter(has_text="Score over KL")
+    expect(over.locator(".u-legend th")).to_have_text(["valid_kl", "valid_score", "valid_second_score"])
     page.get_by_text("Cancel this run").click()
     page.get_by_role("button", name="Yes, cancel it").click()
     expect(page.get_by_text("Stopping")).to_be_visible()
