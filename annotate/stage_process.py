@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from django.utils.translation import gettext as _
+
 LOG_TAIL_LINES = 200
 LOG_TAIL_BYTES = 64 * 1024
 ERROR_MARK = "error: "
@@ -164,7 +166,8 @@ def why_it_ended(status: int, words: str) -> str:
     if status == BAD_INPUT:
         return words
     if status == -signal.SIGKILL:
-        return "Killed by signal 9: most likely the machine ran out of memory."
+        return _("Killed by signal 9: most likely the machine ran out of memory.")
     if status < 0:
-        return f"Killed by signal {-status}. Its last words: {words}"
-    return f"Ended with status {status}. Its last words: {words}"
+        told = {"signal": -status, "words": words}
+        return _("Killed by signal %(signal)d. Its last words: %(words)s") % told
+    return _("Ended with status %(status)d. Its last words: %(words)s") % {"status": status, "words": words}

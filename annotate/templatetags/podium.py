@@ -1,4 +1,4 @@
-"""Filters: Markdown and mathematics made safe, because model output is hostile; what a flag means."""
+"""Filters: Markdown and mathematics made safe, because model output is hostile; what is stored, in words."""
 
 import re
 from html import unescape
@@ -10,6 +10,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from annotate.asked import words_of
 from annotate.formulas import mathml
+from annotate.stored_words import in_words
 
 register = template.Library()
 
@@ -77,6 +78,12 @@ def _formula(match: re.Match[str]) -> str:
 def _as_typed(match: re.Match[str]) -> str:
     fence = "$$" if match[1] == "display" else "$"
     return fence + match[2] + fence
+
+
+@register.filter
+def stored(text: str) -> str:
+    """Return a sentence that a worker has stored, in the reader's language."""
+    return in_words(text)
 
 
 @register.filter

@@ -192,3 +192,14 @@ def test_a_queued_run_is_cancelled_once(rosa: User, run: Run) -> None:
     run.refresh_from_db()
     assert run.state == RunState.CANCELLED
     assert client_of(rosa).post(f"/runs/{run.pk}/cancel").status_code == 409
+
+
+def test_why_a_run_failed_is_said_in_the_readers_language(campaign: Campaign, rosa: User) -> None:
+    reason = "The worker stopped in the middle of this run, 3 times."
+    run = Run.objects.create(
+        campaign=campaign, stage="sft", state="failed", reason=reason, finished_at=timezone.now()
+    )
+    for address in (f"/runs/{run.pk}", "/runs"):
+        assert reason in client_of(rosa).get(address).text
+        chinese = client_of(rosa).get(address, headers={"accept-language": "zh-hans"}).text
+        assert "工作进程在此运行途中停止了 3 次。" in chinese

@@ -6,15 +6,17 @@ from functools import cache
 from io import BytesIO
 from pathlib import Path
 
+import pytest
 from babel.messages import Catalog, Message
 from babel.messages.extract import DEFAULT_KEYWORDS, extract
 from babel.messages.pofile import read_po
 from django.conf import settings
-from django.utils.translation import templatize
+from django.utils.translation import override, templatize
 
 from annotate.configs import descriptions
 from annotate.models import Campaign, User
 from annotate.models.audit import WORDS
+from annotate.stored_words import WITH_VALUES, in_words
 from tests.people import client_of
 
 # What xgettext looks for when makemessages calls it, beyond Babel's own list.
@@ -95,6 +97,31 @@ def test_everything_that_is_recorded_has_words() -> None:
     recorded = set(re.findall(r'\brecord\(\s*[\w.]+,\s*"([^"]+)"', code))
     assert len(recorded) > 10, "the pattern finds the calls"
     assert recorded <= WORDS.keys(), "annotate/models/audit.py lacks words for these"
+
+
+@pytest.mark.parametrize(
+    ("stored", "said"),
+    [
+        ("The run of this round is gone.", "本轮的运行已不存在。"),
+        ("Another process still writes /a/b.", "另一个进程仍在写入 /a/b。"),
+        ("3 of 9 new comparisons; Asked for by ada", "新比较 3 / 9; 由 ada 发起"),
+        ("Reward model 7: Another process still writes b.", "Reward model 7：另一个进程仍在写入 b。"),
+        (
+            "Promoted: held-out accuracy 70.0%; KL 1.00 nats per completion, at most 9 allowed.",
+            "已启用：留出集准确率 70.0%；KL 为每个回答 1.00 nat，最多允许 9。",
+        ),
+        ("RuntimeError: no such thing; not at all", "RuntimeError: no such thing; not at all"),
+    ],
+)
+def test_what_a_worker_stored_is_said_in_the_readers_language(stored: str, said: str) -> None:
+    assert in_words(stored) == stored
+    with override("zh-hans"):
+        assert in_words(stored) == said
+
+
+def test_the_sentences_with_values_are_the_ones_that_are_stored() -> None:
+    code = "".join(source for source in sources() if "WITH_VALUES" not in source)
+    assert [sentence for sentence in WITH_VALUES if f'_("{sentence}")' not in code] == []
 
 
 def test_a_browser_that_asks_for_chinese_gets_it(lena: User) -> None:
