@@ -33,7 +33,8 @@ def stages(tiny_policy: Path, tiny_reward_model: Path, tmp_path: Path) -> dict[s
         for i in range(6)
     ]
     told = {"completions": [{"text": word} for word in ("yes", "no", "perhaps")], "ranks": [1, 2, 3]}
-    files = {"prompts": asked, "rankings": [row | told for row in asked]}
+    looked_at = [asked[i] | {"split": "valid"} for i in (0, 3)]
+    files = {"prompts": asked + looked_at, "rankings": [row | told for row in asked]}
     files["demonstrations"] = [row | {"completion": "yes " * len(row["id"])} for row in asked]
     for name, rows in files.items():
         (tmp_path / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -56,7 +57,12 @@ def stages(tiny_policy: Path, tiny_reward_model: Path, tmp_path: Path) -> dict[s
             out=out,
         ),
         "ppo": lambda out: train_ppo(
-            ppo, **kept, reward_model=tiny_reward_model, prompts=tmp_path / "prompts", out=out
+            ppo,
+            **kept,
+            reward_model=tiny_reward_model,
+            second_judge=tiny_reward_model,
+            prompts=tmp_path / "prompts",
+            out=out,
         ),
     }
 
@@ -93,6 +99,8 @@ def figures(out: Path) -> list[dict[str, float]]:
         "kl",
         "ptx_loss",
         "score",
+        "valid_kl",
+        "valid_second_score",
     )
     return [{name: line[name] for name in told if name in line} for line in lines]
 

@@ -9,6 +9,7 @@ import torch
 from trainer.data import BadInput
 from trainer.reward_model import (
     RewardModel,
+    check_judge,
     load_judge,
     load_reward_model,
     new_reward_model,
@@ -93,6 +94,8 @@ def test_a_judge_that_reads_other_tokens_is_refused(
     tokenizer.save_pretrained(other)
     with pytest.raises(BadInput, match="other: has another tokenizer than the policy"):
         load_judge(other, load_tokenizer(tiny_policy))
+    with pytest.raises(BadInput, match="--second-judge .*other: has another tokenizer"):
+        check_judge(other, load_tokenizer(tiny_policy), "--second-judge")
 
 
 @pytest.mark.checklist(9)
