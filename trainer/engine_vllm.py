@@ -1,13 +1,13 @@
 """vLLM, inside the engine's process."""
 
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-# Both are read when vLLM is imported. One process is enough for one device, and a second would spin on
-# shared memory; a small fixed cache, since by default vLLM takes a share of all memory of the machine.
+# All are read when vLLM is imported. One process is enough for one device: a second would spin on shared
+# memory and leave socket files behind. A small fixed cache, since by default vLLM takes a share of all
+# memory of the machine.
 os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
 os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
 os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")  # it warns of each weight it converts
@@ -30,8 +30,6 @@ class VllmBackend:
 
     def __init__(self, policy_dir: Path, dtype: str, max_model_len: int, memory_share: float) -> None:
         is_cpu = current_platform.is_cpu()
-        if is_cpu:
-            _use_scratch_for_sockets()
         self._llm = LLM(
             str(policy_dir),
             dtype=dtype,
@@ -138,8 +136,3 @@ def _sampled(completion: Any, request: int, index: int) -> dict[str, Any]:
         "logprobs": logprobs,
         "finish_reason": completion.finish_reason,
     }
-
-
-def _use_scratch_for_sockets() -> None:
-    """Keep vLLM's socket files, which it leaves behind, out of the common temporary folder."""
-    os.environ.setdefault("VLLM_RPC_BASE_PATH", tempfile.mkdtemp(prefix="podium-engine-"))
