@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import IO, Any
 
 from trainer.engine import Request, Sampling
+from trainer.memory import keep_memory
 
 Answer = dict[str, Any]
 
 
 def main() -> None:
     """Load the policy, say so, then answer one request after the other."""
+    keep_memory()
     arguments = _parse()
     requests = _read_requests()
     answers = os.fdopen(arguments.answers, "w")
