@@ -1,12 +1,15 @@
 """Batches through a backbone without their padding: one row of sequences, each attending to itself alone."""
 
+from collections.abc import Sequence
+from os.path import commonprefix
+
 import torch
 from transformers import PreTrainedModel
 
 from trainer import tree_attention
 from trainer.hardware import device
 from trainer.tokens import Batch, collate
-from trainer.tree_attention import Segment
+from trainer.tree_attention import Segment, pack
 
 
 def hidden_states(backbone: PreTrainedModel, batch: Batch) -> torch.Tensor:
@@ -25,6 +28,24 @@ def hidden_states(backbone: PreTrainedModel, batch: Batch) -> torch.Tensor:
         use_cache=False,
     ).last_hidden_state[0]
     return row.new_zeros(*real.shape, row.shape[-1]).index_put((real,), row)
+
+
+def last_hidden_states(backbone: PreTrainedModel, texts: Sequence[list[int]]) -> torch.Tensor:
+    """Return (texts, d): what the backbone makes of the last token of each text.
+
+    Where it computes without padding, what all texts begin with is computed once: prompts share a system's
+    message, or what a chat template puts before each.
+    """
+    if backbone.config._attn_implementation != tree_attention.NAME:
+        batch = collate([(text, []) for text in texts], 0).to(backbone.device)
+        hidden = hidden_states(backbone, batch)
+        return hidden[torch.arange(len(texts), device=hidden.device), batch.lengths - 1]
+    shared = min(len(commonprefix(texts)), min(map(len, texts)) - 1)
+    row = pack([(texts[0][:shared], [text[shared:] for text in texts])], backbone.device)
+    found = backbone(
+        input_ids=row.ids, position_ids=row.positions, segments=row.segments, use_cache=False
+    ).last_hidden_state
+    return found[0, row.ends - 1]
 
 
 @torch.no_grad()

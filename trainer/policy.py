@@ -18,9 +18,9 @@ from trainer import checkpoints, many
 from trainer.data import BadInput
 from trainer.hardware import device
 from trainer.lora import merged_state
-from trainer.packing import hidden_states
+from trainer.packing import hidden_states, last_hidden_states
 from trainer.token_logprobs import TokenLogprobs
-from trainer.tokens import Batch, collate, completion_ids, is_completion, predicting_positions
+from trainer.tokens import Batch, completion_ids, is_completion, predicting_positions
 
 # Rows of logits held at once: with a vocabulary of 49,152 in float32, about 100 MB.
 _LOGIT_ROWS = 512
@@ -60,6 +60,15 @@ def save_policy(
     untied writes the output layer as weights of its own, since an engine that reloads
     tied weights keeps its old output layer.
     """
+    save_weights(policy, folder, untied=untied, dtype=dtype)
+    if many.is_first():
+        tokenizer.save_pretrained(folder)
+
+
+def save_weights(
+    policy: PreTrainedModel, folder: Path, *, untied: bool = False, dtype: torch.dtype | None = None
+) -> None:
+    """Write weights and config into folder, as save_policy does."""
     merged = many.gathered(merged_state(policy))
     if not many.is_first():
         return
@@ -75,7 +84,6 @@ def save_policy(
         policy.save_pretrained(folder, state_dict=state)
     finally:
         policy.config.tie_word_embeddings = tied
-    tokenizer.save_pretrained(folder)
 
 
 def _head_name(policy: PreTrainedModel) -> str:
@@ -136,9 +144,7 @@ def _next_logprobs(
     temperature: float,
     old_head: torch.Tensor | None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    batch = collate([(text, []) for text in texts], 0).to(policy.device)
-    hidden = policy.base_model(input_ids=batch.ids).last_hidden_state
-    last = hidden[torch.arange(len(texts), device=hidden.device), batch.lengths - 1]
+    last = last_hidden_states(policy.base_model, texts)
     head = policy.get_output_embeddings()
     logits = [head(last)]
     if old_head is not None:

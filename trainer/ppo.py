@@ -150,7 +150,7 @@ def step(ppo: Ppo, number: int, *, is_first: bool) -> tuple[Stats, Rollout, list
     config, clock = ppo.config, Clock()
     with clock("syncing"):
         if not is_first:
-            sync(ppo.engine, ppo.learners.policy, ppo.tokenizer, number)
+            sync(ppo.engine, ppo.learners.policy, number)
         in_step = ppo.probe.check(ppo.engine, ppo.learners.policy)
     with clock("validating"):
         valid = _look_at_held_out(ppo, number)

@@ -33,7 +33,7 @@ class Selection:
     def look(self, policy: PreTrainedModel, step: int) -> dict[str, float]:
         """Sample held-out prompts from the policy as it is, remember it if it is the best; return figures."""
         config = self.config
-        sync(self.engine, policy, self.tokenizer, step)
+        sync(self.engine, policy, step)
         self.probe.check(self.engine, policy)
         figures = sample_and_score(
             self.engine,

@@ -9,7 +9,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from trainer import many
 from trainer.engine import Engine, start_engine
-from trainer.policy import save_policy
+from trainer.policy import save_weights
 
 
 class Elsewhere(NamedTuple):
@@ -37,25 +37,33 @@ def start_on(
 ) -> Engine | Elsewhere:
     """Start an engine on a policy in the trainer's memory, exported to scratch/0."""
     shutil.rmtree(scratch, ignore_errors=True)
-    folder = _export(policy, tokenizer, scratch / "0", dtype)
+    folder = scratch / "0"
+    _write(policy, folder, dtype)
     if not many.is_first():
         return Elsewhere(folder, {"dtype": dtype})
+    tokenizer.save_pretrained(folder)
     room = {"max_model_len": max_model_len, "memory_share": memory_share}
     return start_engine(folder, engine=engine, dtype=dtype, **room)
 
 
-def sync(
-    engine: Engine | Elsewhere, policy: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, version: int
-) -> None:
+def sync(engine: Engine | Elsewhere, policy: PreTrainedModel, version: int) -> None:
     """Have the engine sample from the policy as it is now; version 1, 2, ... names the export."""
     old = engine.policy_dir
-    new = _export(policy, tokenizer, old.parent / str(version), engine.description["dtype"])
+    new = old.parent / str(version)
+    _write(policy, new, engine.description["dtype"])
     if isinstance(engine, Engine):
+        _bring_the_rest(old, new)
         engine.sync(new)
         shutil.rmtree(old)
 
 
-def _export(policy: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path, dtype: str) -> Path:
-    """Write the policy as the engine reads it: its head untied, else a reload would keep the old one."""
-    save_policy(policy, tokenizer, folder, untied=True, dtype=getattr(torch, dtype))
-    return folder
+def _write(policy: PreTrainedModel, folder: Path, dtype: str) -> None:
+    """Write the weights as the engine reads them: the head untied, else a reload would keep the old one."""
+    save_weights(policy, folder, untied=True, dtype=getattr(torch, dtype))
+
+
+def _bring_the_rest(old: Path, new: Path) -> None:
+    """Copy what training leaves as it is: a tokenizer takes almost as long to write anew as the weights."""
+    for file in old.iterdir():
+        if not (new / file.name).exists():
+            shutil.copyfile(file, new / file.name)

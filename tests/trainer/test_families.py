@@ -23,7 +23,7 @@ from trainer.engine import Request, Sampling
 from trainer.engine_transformers import TransformersBackend
 from trainer.judged_scores import plain_scores, shared_scores, shares_prompt
 from trainer.packing import pack_rows
-from trainer.policy import completion_logprobs, load_policy, save_policy
+from trainer.policy import completion_logprobs, load_policy, next_logprobs, save_policy
 from trainer.rankings import JudgedPrompt
 from trainer.reward_model import new_reward_model
 from trainer.tokens import collate, load_tokenizer
@@ -106,6 +106,21 @@ def test_rows_without_padding_give_the_same_logprobs_and_gradients(folder: Path)
     found, _ = completion_logprobs(policy, batch)
     assert torch.allclose(found, plain, atol=1e-4)
     assert torch.allclose(torch.autograd.grad(found.square().sum(), weight)[0], expected, atol=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("texts", "tokens"), [([[5, 6, 7], [5, 6, 8], [5, 6, 9]], 5), ([[5, 6], [5], [8]], 4), ([[5, 6], [5]], 3)]
+)
+def test_what_texts_begin_with_is_computed_once_and_changes_nothing(
+    folder: Path, texts: list[list[int]], tokens: int
+) -> None:
+    policy, read = load_policy(folder), []
+    plain, _ = next_logprobs(policy, texts, range(9), 1.0)
+    policy.get_input_embeddings().register_forward_pre_hook(lambda _, ids: read.append(ids[0].numel()))
+    if pack_rows(policy.base_model, [5, 6, 7, 8, 9] * 5):
+        found, _ = next_logprobs(policy, texts, range(9), 1.0)
+        assert torch.allclose(found, plain, atol=1e-4)
+        assert read[-1] == tokens
 
 
 def test_a_window_that_shows_in_the_longest_text_keeps_its_padding() -> None:

@@ -80,7 +80,7 @@ def test_the_engine_gets_what_the_adapters_learned(
 ) -> None:
     policy = moved(tiny_policy)
     engine_at_hand.sync(save(load_policy(tiny_policy), tmp_path / "0"))
-    sync(engine_at_hand, policy, make_tokenizer(), 1)
+    sync(engine_at_hand, policy, 1)
     probe = Probe([list(range(5, 30))], 259, 1.0)
     assert probe.check(engine_at_hand, policy)["sync_difference"] < 1e-4
     engine_at_hand.sync(untied_policy)
