@@ -1,13 +1,8 @@
 """The one door: a row if this person may see it, else 404, so that nobody learns what exists elsewhere."""
 
-from collections.abc import Callable
-from functools import wraps
-from typing import Concatenate, ParamSpec
-
 from django.db.models import Q, QuerySet
-from django.http import Http404, HttpRequest, HttpResponseBase
+from django.http import Http404
 from django.shortcuts import get_object_or_404
-from django_htmx.middleware import HtmxDetails
 
 from annotate.models import (
     ApiToken,
@@ -36,18 +31,6 @@ from annotate.models import (
     User,
     Webhook,
 )
-
-P = ParamSpec("P")
-
-
-class SignedInRequest(HttpRequest):
-    """A request whose person is known: LoginRequiredMiddleware let it through."""
-
-    user: User
-    htmx: HtmxDetails
-
-
-View = Callable[Concatenate[SignedInRequest, P], HttpResponseBase]
 
 
 def campaigns(user: User) -> QuerySet[Campaign]:
@@ -278,25 +261,3 @@ def only_admins(user: User) -> None:
     """Let admins go on; what follows does not exist for anyone else."""
     if not user.is_admin:
         raise Http404
-
-
-def for_researchers(view: View[P]) -> View[P]:
-    """Let researchers and admins in."""
-
-    @wraps(view)
-    def inner(request: SignedInRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
-        only_researchers(request.user)
-        return view(request, *args, **kwargs)
-
-    return inner
-
-
-def for_admins(view: View[P]) -> View[P]:
-    """Let admins in."""
-
-    @wraps(view)
-    def inner(request: SignedInRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
-        only_admins(request.user)
-        return view(request, *args, **kwargs)
-
-    return inner

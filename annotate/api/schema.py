@@ -10,7 +10,7 @@ from django.utils import translation
 from django.views.decorators.http import require_GET
 from drf_spectacular.generators import SchemaGenerator
 
-from annotate.access import SignedInRequest
+from annotate.signed_in import SignedInRequest
 
 PROBLEMS = {
     "400": "The body or a header cannot be read.",

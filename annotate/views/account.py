@@ -10,10 +10,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 from django.views.i18n import set_language
 
-from annotate.access import SignedInRequest
 from annotate.actions import people
 from annotate.actions import sign_in as attempts
 from annotate.errors import Refused
+from annotate.signed_in import SignedInRequest
 
 
 @login_not_required

@@ -6,11 +6,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from annotate import access
-from annotate.access import SignedInRequest, for_researchers
 from annotate.agreement_report import Report
 from annotate.asked import words_of
 from annotate.figures import ENOUGH_PROMPTS, Figure
 from annotate.kept import AGREEMENT, shown
+from annotate.signed_in import SignedInRequest, for_researchers
 
 LABELERS_IN_THE_MATRIX = 12
 

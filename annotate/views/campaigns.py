@@ -8,14 +8,14 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from annotate import access
-from annotate.access import SignedInRequest, for_researchers
 from annotate.actions import campaigns, sampling
-from annotate.admin_forms import CampaignForm, InstructionsForm, MembersForm
+from annotate.campaign_forms import CampaignForm, InstructionsForm, MembersForm
 from annotate.forms import posted
 from annotate.kept import PROGRESS, shown
 from annotate.models import EngineStatus, Sampling, SkipKind, current_policy
 from annotate.paging import page_of
 from annotate.progress import ACCURACY, Glance, history
+from annotate.signed_in import SignedInRequest, for_researchers
 from annotate.suggested import taken
 
 PROMPTS_A_PAGE = 50

@@ -8,11 +8,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from annotate import access
-from annotate.access import SignedInRequest, for_researchers
 from annotate.actions.checkpoints import promote
-from annotate.admin_forms import PromotionForm
+from annotate.campaign_forms import PromotionForm
 from annotate.models import Campaign, Checkpoint, CheckpointKind, Promotion, current_policy
 from annotate.plots import in_words
+from annotate.signed_in import SignedInRequest, for_researchers
 
 CHECKPOINTS_A_PAGE = 50
 

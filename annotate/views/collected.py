@@ -6,11 +6,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from annotate import access
-from annotate.access import SignedInRequest, for_researchers
 from annotate.asked import CATEGORIES
 from annotate.collected import DATASETS, Collected
 from annotate.kept import TABLES, shown
 from annotate.models import PromptFlag, Source, Split
+from annotate.signed_in import SignedInRequest, for_researchers
 
 # InstructGPT, table 1: the shares of its customers' prompts.
 PAPER_SHARES = {

@@ -6,8 +6,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from annotate import access
-from annotate.access import SignedInRequest
 from annotate.errors import Invalid
+from annotate.signed_in import SignedInRequest
 from annotate.word_diff import difference
 
 

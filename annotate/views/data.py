@@ -8,17 +8,17 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from annotate import access, datasets, file_ranges, tables
-from annotate.access import SignedInRequest, for_admins, for_researchers
 from annotate.actions import transfers
 from annotate.actions.audit import record
 from annotate.actions.snapshot_files import file_of, is_at_hand
-from annotate.admin_forms import ImportForm, SnapshotForm
 from annotate.data_card import card
+from annotate.data_forms import ImportForm, SnapshotForm
 from annotate.errors import Invalid, Refused
 from annotate.kept import PROGRESS, shown
 from annotate.models import Campaign, Purpose
 from annotate.progress import Progress
 from annotate.reviewed import has_reviews
+from annotate.signed_in import SignedInRequest, for_admins, for_researchers
 
 SHOWN_TRANSFERS = 10
 

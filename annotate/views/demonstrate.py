@@ -8,11 +8,11 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from annotate import access, asked, desk_access
-from annotate.access import SignedInRequest
 from annotate.actions import demonstrations, suggestions
 from annotate.errors import Refused
 from annotate.forms import as_written, seconds
 from annotate.models import Campaign, Demonstration
+from annotate.signed_in import SignedInRequest
 from annotate.views import desk
 from annotate.views.suggestions import begun_from
 

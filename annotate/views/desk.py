@@ -12,12 +12,12 @@ from django.utils.functional import Promise
 from django.views.decorators.http import require_safe
 
 from annotate import access
-from annotate.access import SignedInRequest
 from annotate.actions import answers, claims, demonstrations, rankings
 from annotate.desk_access import LookedAt
 from annotate.errors import Refused
 from annotate.forms import as_written
 from annotate.models import Campaign, ClaimState, Demonstration, Ranking, SkipKind
+from annotate.signed_in import SignedInRequest
 from annotate.today import changed_instructions, done_today
 from annotate.views import review
 from annotate.word_diff import difference

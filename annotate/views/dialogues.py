@@ -10,11 +10,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from annotate import access
-from annotate.access import SignedInRequest
 from annotate.actions import dialogues
 from annotate.errors import Invalid, Refused
 from annotate.forms import as_written, seconds
 from annotate.models import Dialogue, DialogueMode, DialogueState, Suggestion
+from annotate.signed_in import SignedInRequest
 from annotate.views.suggestions import begun_from, fragment, is_known
 
 DIALOGUES_A_PAGE = 50

@@ -5,9 +5,9 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from annotate import access
-from annotate.access import SignedInRequest, for_researchers
 from annotate.actions.kept_figures import ask_anew
 from annotate.kept import SUBJECTS
+from annotate.signed_in import SignedInRequest, for_researchers
 
 PAGES = {
     "progress": "campaign",

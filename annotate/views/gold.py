@@ -8,8 +8,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from annotate import access
-from annotate.access import SignedInRequest, for_researchers
 from annotate.actions import gold
+from annotate.signed_in import SignedInRequest, for_researchers
 
 ITEMS_A_PAGE = 50
 

@@ -8,7 +8,6 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from annotate import access
-from annotate.access import SignedInRequest
 from annotate.actions import demonstrations, rankings
 from annotate.kept import waiting_for
 from annotate.models import (
@@ -22,6 +21,7 @@ from annotate.models import (
     RunState,
     User,
 )
+from annotate.signed_in import SignedInRequest
 from annotate.today import Today, done_today
 
 C = TypeVar("C", Ranking, Demonstration)

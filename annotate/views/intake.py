@@ -7,12 +7,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from annotate import access
-from annotate.access import SignedInRequest, for_admins, for_researchers
 from annotate.actions import intake
 from annotate.kept import PROGRESS, shown
 from annotate.models import Rule
 from annotate.paging import page_of
 from annotate.progress import Glance
+from annotate.signed_in import SignedInRequest, for_admins, for_researchers
 
 DECISIONS_A_PAGE = 50
 

@@ -12,12 +12,12 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from annotate import access
-from annotate.access import SignedInRequest, for_admins
 from annotate.actions import people
-from annotate.admin_forms import InviteForm, LanguagesForm, PasswordForm, RoleForm, WorkForm
 from annotate.errors import Invalid
 from annotate.forms import posted
 from annotate.models import AuditEntry, User
+from annotate.people_forms import InviteForm, LanguagesForm, PasswordForm, RoleForm, WorkForm
+from annotate.signed_in import SignedInRequest, for_admins
 
 PEOPLE_A_PAGE = 100
 

@@ -7,14 +7,14 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from annotate import access
-from annotate.access import SignedInRequest, for_researchers
 from annotate.actions.checkpoints import set_policy_shares
-from annotate.admin_forms import PolicySharesForm
+from annotate.campaign_forms import PolicySharesForm
 from annotate.errors import Refused
 from annotate.forms import posted
 from annotate.kept import WIN_RATES, shown
 from annotate.models import Campaign, Checkpoint, CheckpointKind, current_policy
 from annotate.run_forms import loadable
+from annotate.signed_in import SignedInRequest, for_researchers
 
 OFFERED = 20
 

@@ -5,10 +5,10 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from annotate import access
-from annotate.access import SignedInRequest
 from annotate.actions import sampling
 from annotate.models import ClaimState, Sampling
 from annotate.paging import page_of
+from annotate.signed_in import SignedInRequest
 
 PROMPTS_A_PAGE = 50
 UNDER_WAY = (Sampling.QUEUED, Sampling.RUNNING)

@@ -11,13 +11,13 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from annotate import access, asked, desk_access
-from annotate.access import SignedInRequest
 from annotate.actions import rankings
 from annotate.actions.rankings import BEST_RATING, Answer, Judgement
 from annotate.errors import Refused
 from annotate.forms import ranking_answer
 from annotate.models import LETTERS, Campaign, Ranking
 from annotate.reviewed import reviewed
+from annotate.signed_in import SignedInRequest
 from annotate.views import desk, fresh
 
 TEMPLATE = "rank/rank.html"

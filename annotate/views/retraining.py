@@ -7,11 +7,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from annotate import access
-from annotate.access import SignedInRequest, for_researchers
 from annotate.actions import retraining as actions
 from annotate.actions.campaigns import change_campaign
-from annotate.admin_forms import RetrainingForm
+from annotate.campaign_forms import RetrainingForm
 from annotate.forms import posted
+from annotate.signed_in import SignedInRequest, for_researchers
 
 
 @require_http_methods(["GET", "POST"])

@@ -7,11 +7,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from annotate import access
-from annotate.access import SignedInRequest, for_researchers
 from annotate.actions import reviews
 from annotate.kept import REVIEW, shown
 from annotate.models import ClaimState
 from annotate.reviewed import MOST_WAITING, waiting
+from annotate.signed_in import SignedInRequest, for_researchers
 
 LATEST = 20
 

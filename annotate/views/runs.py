@@ -10,13 +10,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from annotate import access, configs
-from annotate.access import SignedInRequest, for_researchers
 from annotate.actions import runs
 from annotate.errors import Refused
 from annotate.forms import posted
 from annotate.models import Run, RunMetric, Stage
 from annotate.plots import families, in_words, over_kl
 from annotate.run_forms import StartForm
+from annotate.signed_in import SignedInRequest, for_researchers
 
 RUNS_A_PAGE = 30
 STEPS_AN_ANSWER = 5000

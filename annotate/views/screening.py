@@ -7,15 +7,15 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from annotate import access
-from annotate.access import SignedInRequest, for_admins, for_researchers
 from annotate.actions import screening
 from annotate.actions.screening import BEST_GRADE
-from annotate.admin_forms import DecisionForm
 from annotate.errors import Invalid
 from annotate.forms import as_written, whole_number
 from annotate.models import Campaign, Demonstration
+from annotate.people_forms import DecisionForm
 from annotate.screening_figures import FLAGS_CUTOFF, GRADE_CUTOFF, RANKINGS_CUTOFF
 from annotate.screening_report import candidates, next_to_grade, to_grade
+from annotate.signed_in import SignedInRequest, for_admins, for_researchers
 
 LONGEST_NUMBER = 19
 

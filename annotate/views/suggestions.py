@@ -6,9 +6,9 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from annotate import access
-from annotate.access import SignedInRequest
 from annotate.actions import suggestions
 from annotate.models import Suggestion, SuggestionState
+from annotate.signed_in import SignedInRequest
 
 
 @require_POST

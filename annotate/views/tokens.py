@@ -10,10 +10,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from annotate import access
-from annotate.access import SignedInRequest, for_admins
 from annotate.actions import tokens
-from annotate.admin_forms import TokenForm
 from annotate.forms import posted
+from annotate.people_forms import TokenForm
+from annotate.signed_in import SignedInRequest, for_admins
 
 TOKENS_A_PAGE = 100
 

@@ -7,9 +7,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from annotate import access, tables
-from annotate.access import SignedInRequest, for_researchers
 from annotate.actions import transfers
 from annotate.models import RunState, Transfer
+from annotate.signed_in import SignedInRequest, for_researchers
 
 SHOWN_PROBLEMS = 50
 

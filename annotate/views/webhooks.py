@@ -9,11 +9,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from annotate import access
-from annotate.access import SignedInRequest, for_admins
 from annotate.actions import deliveries, webhooks
-from annotate.admin_forms import WebhookForm
+from annotate.campaign_forms import WebhookForm
 from annotate.errors import Invalid
 from annotate.forms import posted
+from annotate.signed_in import SignedInRequest, for_admins
 
 DELIVERIES_A_PAGE = 50
 

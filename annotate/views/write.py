@@ -7,12 +7,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from annotate import access
-from annotate.access import SignedInRequest
 from annotate.actions import prompts
 from annotate.errors import Invalid
 from annotate.forms import FewShotForm, PlainForm, PromptForm, UseCaseForm, as_written, pairs, posted
 from annotate.intake import length_of
 from annotate.models import Campaign, Kind
+from annotate.signed_in import SignedInRequest
 
 PAIRS_SHOWN = 3
 

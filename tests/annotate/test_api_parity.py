@@ -8,21 +8,6 @@ from typing import Any
 import pytest
 from django.urls import get_resolver
 
-from annotate.admin_forms import (
-    CampaignForm,
-    DecisionForm,
-    ImportForm,
-    InstructionsForm,
-    InviteForm,
-    LanguagesForm,
-    MembersForm,
-    PromotionForm,
-    RetrainingForm,
-    RoleForm,
-    SnapshotForm,
-    WebhookForm,
-    WorkForm,
-)
 from annotate.api.campaigns import CampaignShape, ChangedMembersShape, InstructionsShape, MembersShape
 from annotate.api.data import SnapshotQueryShape
 from annotate.api.people import ChangedPersonShape, LanguagesShape, NewPersonShape
@@ -31,7 +16,17 @@ from annotate.api.runs import NewRunShape, PromotionShape
 from annotate.api.screening import NewDecisionShape
 from annotate.api.transfers import UploadShape
 from annotate.api.webhooks import ChangedWebhookShape, NewWebhookShape
+from annotate.campaign_forms import (
+    CampaignForm,
+    InstructionsForm,
+    MembersForm,
+    PromotionForm,
+    RetrainingForm,
+    WebhookForm,
+)
+from annotate.data_forms import ImportForm, SnapshotForm
 from annotate.forms import FewShotForm
+from annotate.people_forms import DecisionForm, InviteForm, LanguagesForm, RoleForm, WorkForm
 from annotate.run_forms import StartForm
 from tests.annotate.test_doors import shortened, who_by
 
