@@ -89,9 +89,10 @@ def _write_all(
         write = partial(_write, folder, tell)
         with ThreadPoolExecutor(1) as pool:
             beside = pool.submit(write, "rankings", apart) if apart else None
+            # Before the files, which leave the planner told to read by index alone.
+            facts = snapshot_facts.facts(campaigns, counts["rankings"]["instructions"])
             here = [kind for kind in datasets.WIRE if not (beside and kind == "rankings")]
             written = {kind: write(kind, datasets.batches(kind, chosen)) for kind in here}
-            facts = snapshot_facts.facts(campaigns, counts["rankings"]["instructions"])
         if beside:
             written["rankings"] = beside.result()
         manifest = {kind: written[kind] | counts[kind] for kind in datasets.WIRE}
