@@ -19,6 +19,7 @@ from annotate.models import (
     IntakeDecision,
     KeptFigures,
     Notice,
+    Promotion,
     Prompt,
     Ranking,
     Retraining,
@@ -189,6 +190,17 @@ def checkpoints(user: User) -> QuerySet[Checkpoint]:
 
 def checkpoint(user: User, pk: int) -> Checkpoint:
     return get_object_or_404(checkpoints(user).select_related("campaign", "parent"), pk=pk)
+
+
+def loadable_checkpoints(user: User, campaign: Campaign) -> QuerySet[Checkpoint]:
+    """Return what workers can load for a campaign's runs: checkpoints of its own, and the shared ones."""
+    here = checkpoints(user).filter(Q(campaign=campaign) | Q(campaign=None))
+    return here.exclude(location="")
+
+
+def promotions(user: User) -> QuerySet[Promotion]:
+    rows = Promotion.objects.all() if user.is_researcher else Promotion.objects.none()
+    return rows.select_related("policy", "promoted_by", "campaign")
 
 
 def kept_figures(user: User, campaign: Campaign, subject: str) -> KeptFigures:

@@ -3,8 +3,9 @@
 from typing import Any
 
 from django import forms
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.forms import BoundField
+from django.http import QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -47,12 +48,22 @@ class StartForm(forms.Form):
         ),
     )
 
-    def __init__(self, campaign: Campaign, stage: str, preset: str, data: Any = None, **initial: Any) -> None:
+    def __init__(
+        self,
+        campaign: Campaign,
+        stage: str,
+        preset: str,
+        checkpoints: QuerySet[Checkpoint],
+        data: QueryDict | None = None,
+    ) -> None:
+        """Ask how to start a run; it begins from one of the checkpoints, those that workers can load."""
         begins_with = {"policy": current_policy(campaign), "reward_model": newest_reward_model(campaign)}
-        super().__init__(data, initial=begins_with | initial)
+        super().__init__(data, initial=begins_with)
         self.stage, self.preset = stage, preset
-        self.offer("policy", loadable(campaign, CheckpointKind.POLICY))
-        self.offer("reward_model", loadable(campaign, CheckpointKind.REWARD_MODEL))
+        policies = checkpoints.filter(kind=CheckpointKind.POLICY)
+        reward_models = checkpoints.filter(kind=CheckpointKind.REWARD_MODEL)
+        self.offer("policy", policies)
+        self.offer("reward_model", reward_models)
         if stage == Stage.EVALUATE:
             self.fields["reward_model"].required = False
         elif stage != Stage.PPO:
@@ -60,7 +71,7 @@ class StartForm(forms.Form):
         if stage != Stage.PPO:
             del self.fields["second_judge"]
         else:
-            self.choose("second_judge", loadable(campaign, CheckpointKind.REWARD_MODEL))
+            self.choose("second_judge", reward_models)
         if stage not in (Stage.SFT, Stage.PPO):
             del self.fields["pretraining"]
         else:
@@ -115,12 +126,6 @@ def settings_of(stage: str) -> dict[str, dict[str, Any]]:
     """Return the names of a stage's settings with the JSON schema of each."""
     properties: dict[str, dict[str, Any]] = configs.schema(stage)["properties"]
     return properties
-
-
-def loadable(campaign: Campaign, kind: CheckpointKind) -> QuerySet[Checkpoint]:
-    """Return the checkpoints that workers can load, the campaign's own and the shared ones."""
-    rows = Checkpoint.objects.filter(Q(campaign=campaign) | Q(campaign=None), kind=kind)
-    return rows.exclude(location="")
 
 
 def config_field(name: str, schema: dict[str, Any], value: Any) -> forms.Field:

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET, require_POST
 from annotate import access
 from annotate.actions.checkpoints import promote
 from annotate.campaign_forms import PromotionForm
-from annotate.models import Campaign, Checkpoint, CheckpointKind, Promotion, current_policy
+from annotate.models import Campaign, Checkpoint, CheckpointKind, User, current_policy
 from annotate.plots import in_words
 from annotate.signed_in import SignedInRequest, for_researchers
 
@@ -24,7 +24,7 @@ def checkpoint_list(request: SignedInRequest, pk: int | None = None) -> HttpResp
     campaign = access.campaign(request.user, pk) if pk is not None else None
     rows = access.checkpoints(request.user).exclude(location="")
     rows = rows.select_related("parent", "made_by", "campaign")
-    promotions = Promotion.objects.select_related("policy", "promoted_by", "campaign")
+    promotions = access.promotions(request.user)
     if campaign:
         rows, promotions = rows.filter(campaign=campaign), promotions.filter(campaign=campaign)
     context = {
@@ -40,7 +40,11 @@ def checkpoint_list(request: SignedInRequest, pk: int | None = None) -> HttpResp
 @for_researchers
 def checkpoint_page(request: SignedInRequest, pk: int) -> HttpResponse:
     checkpoint = access.checkpoint(request.user, pk)
-    context = {**context_of(checkpoint), "form": PromotionForm(), "places": places(request, checkpoint)}
+    context = {
+        **context_of(request.user, checkpoint),
+        "form": PromotionForm(),
+        "places": places(request, checkpoint),
+    }
     return render(request, "checkpoints/checkpoint.html", context)
 
 
@@ -54,12 +58,12 @@ def make_current(request: SignedInRequest, pk: int, campaign_pk: int) -> HttpRes
         promote(campaign, checkpoint, request.user, form.cleaned_data["reason"])
         messages.success(request, _("%(policy)s answers the next prompts now.") % {"policy": checkpoint})
         return redirect("campaign-checkpoints", campaign.pk)
-    context = {**context_of(checkpoint), "form": form, "places": [campaign]}
+    context = {**context_of(request.user, checkpoint), "form": form, "places": [campaign]}
     return render(request, "checkpoints/checkpoint.html", context, status=422)
 
 
-def context_of(checkpoint: Checkpoint) -> dict[str, object]:
-    promotions = Promotion.objects.filter(policy=checkpoint).select_related("campaign", "promoted_by")
+def context_of(user: User, checkpoint: Checkpoint) -> dict[str, object]:
+    promotions = access.promotions(user).filter(policy=checkpoint)
     return {
         "checkpoint": checkpoint,
         "campaign": checkpoint.campaign,

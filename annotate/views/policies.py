@@ -12,8 +12,7 @@ from annotate.campaign_forms import PolicySharesForm
 from annotate.errors import Refused
 from annotate.forms import posted
 from annotate.kept import WIN_RATES, shown
-from annotate.models import Campaign, Checkpoint, CheckpointKind, current_policy
-from annotate.run_forms import loadable
+from annotate.models import Campaign, Checkpoint, CheckpointKind, User, current_policy
 from annotate.signed_in import SignedInRequest, for_researchers
 
 OFFERED = 20
@@ -24,7 +23,7 @@ OFFERED = 20
 def policies(request: SignedInRequest, pk: int) -> HttpResponse:
     campaign = access.campaign(request.user, pk)
     current = current_policy(campaign)
-    form = PolicySharesForm(posted(request), offered=offered(campaign, current))
+    form = PolicySharesForm(posted(request), offered=offered(request.user, campaign, current))
     if form.is_valid():
         try:
             set_policy_shares(campaign, request.user, form.shares())
@@ -44,9 +43,10 @@ def policies(request: SignedInRequest, pk: int) -> HttpResponse:
     return render(request, "policies/policies.html", context, status=422 if form.errors else 200)
 
 
-def offered(campaign: Campaign, current: Checkpoint | None) -> list[tuple[Checkpoint, int]]:
+def offered(user: User, campaign: Campaign, current: Checkpoint | None) -> list[tuple[Checkpoint, int]]:
     """Return the policies that could be sampled besides the current one, with their shares now."""
     shares = dict(campaign.policy_shares.values_list("policy", "percent"))
-    fit = [row for row in loadable(campaign, CheckpointKind.POLICY) if row != current]
+    policies = access.loadable_checkpoints(user, campaign).filter(kind=CheckpointKind.POLICY)
+    fit = [row for row in policies if row != current]
     named = sorted(fit, key=lambda row: (row.pk not in shares, -row.pk))[: max(OFFERED, len(shares))]
     return [(row, shares.get(row.pk, 0)) for row in named]

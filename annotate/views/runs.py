@@ -13,7 +13,7 @@ from annotate import access, configs
 from annotate.actions import runs
 from annotate.errors import Refused
 from annotate.forms import posted
-from annotate.models import Run, RunMetric, Stage
+from annotate.models import Run, Stage
 from annotate.plots import families, in_words, over_kl
 from annotate.run_forms import StartForm
 from annotate.signed_in import SignedInRequest, for_researchers
@@ -45,7 +45,8 @@ def start(request: SignedInRequest, pk: int, stage: str) -> HttpResponse:
     preset = request.GET.get("preset", presets[0])
     if preset not in presets:
         raise Http404
-    form = StartForm(campaign, stage, preset, posted(request))
+    loadable = access.loadable_checkpoints(request.user, campaign)
+    form = StartForm(campaign, stage, preset, loadable, posted(request))
     if form.is_valid():
         try:
             run = runs.start_run(campaign, stage, actor=request.user, **form.asked())
@@ -81,7 +82,7 @@ def metrics(request: SignedInRequest, pk: int) -> JsonResponse:
     """Answer the steps after ?after=STEP, with which metrics share a plot."""
     run = access.run(request.user, pk)
     after = request.GET.get("after", "0")
-    rows = RunMetric.objects.filter(run=run, step__gt=int(after) if after.isdecimal() else 0)
+    rows = run.metrics.filter(step__gt=int(after) if after.isdecimal() else 0)
     steps = list(rows.values_list("step", "values")[:STEPS_AN_ANSWER])
     names = {name for _step, values in steps for name in values}
     is_more = run.is_alive or len(steps) == STEPS_AN_ANSWER

@@ -23,7 +23,7 @@ def run(campaign: Campaign, policy: Checkpoint) -> Run:
 
 def typed(campaign: Campaign, stage: str, **changes: object) -> dict[str, object]:
     """Return what a browser sends for the small preset, with some fields changed."""
-    form = StartForm(campaign, stage, "small")
+    form = StartForm(campaign, stage, "small", Checkpoint.objects.all())
     sent = {field.html_name: field.value() for field in form}
     sent = {name: value for name, value in sent.items() if value is not None and value is not False}
     sent |= {f"config-{name}": value for name, value in changes.items()}
