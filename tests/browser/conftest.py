@@ -21,6 +21,8 @@ os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 # Generous, because two cores may be busy with something else; a passing test never waits this long.
 PATIENCE = 20_000
 expect.set_options(timeout=PATIENCE)
+A_MOMENT = 0.1
+"""Seconds without a request after which a closed page has none on its way."""
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -52,23 +54,25 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def all_answered(live_server: LiveServer) -> Iterator[None]:
     """Leave once the server has answered what a closing page still sent: the tables are emptied next."""
-    begun: list[object] = []
-    ended: list[object] = []
+    begun: list[float] = []
+    ended: list[float] = []
 
     def begin(**environ: object) -> None:
-        begun.append(environ)
+        begun.append(time.monotonic())
 
     def end(**sender: object) -> None:
-        ended.append(sender)
+        ended.append(time.monotonic())
 
     request_started.connect(begin)
     request_finished.connect(end)
     yield
-    # A page's last words are a moment on their way.
-    time.sleep(0.1)
-    deadline = time.monotonic() + PATIENCE / 1000
-    while len(ended) < len(begun) and time.monotonic() < deadline:
+    now = closed = time.monotonic()
+    # A page's last words are a moment on their way, and each may have others behind it.
+    while now < closed + PATIENCE / 1000 and (
+        len(ended) < len(begun) or now < max(closed, *begun[-1:]) + A_MOMENT
+    ):
         time.sleep(0.02)
+        now = time.monotonic()
     request_started.disconnect(begin)
     request_finished.disconnect(end)
 

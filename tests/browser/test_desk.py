@@ -8,6 +8,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from annotate.actions import rankings
 from annotate.models import Campaign, Completion, Ranking, Sampling, User
+from tests.browser.board import drag, touch_drag
 from tests.browser.conftest import enter
 from tests.rows import make_policy, make_prompt
 
@@ -63,39 +64,6 @@ def height(locator: Locator) -> float:
     box = locator.bounding_box()
     assert box is not None, "it is not shown"
     return box["height"]
-
-
-def middle(locator: Locator) -> tuple[float, float]:
-    box = locator.bounding_box()
-    assert box is not None, "it is not shown"
-    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-
-
-def drag(page: Page, what: Locator, where: Locator) -> None:
-    what.hover()
-    page.mouse.down()
-    # The board begins a drag with the first move, looks where it is every 50 ms, and may scroll.
-    for nearer in (20, 10, 0):
-        x, y = middle(where)
-        page.mouse.move(x + nearer, y, steps=4)
-        page.wait_for_timeout(60)
-    page.mouse.up()
-
-
-def touch_drag(page: Page, what: Locator, where: Locator) -> None:
-    finger = page.context.new_cdp_session(page)
-
-    def touch(kind: str, *points: tuple[float, float]) -> None:
-        places = [{"x": x, "y": y} for x, y in points]
-        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": places})
-
-    what.scroll_into_view_if_needed()
-    touch("touchStart", middle(what))
-    x, y = middle(where)
-    for nearer in (30, 20, 10, 0):
-        touch("touchMove", (x + nearer, y))
-        page.wait_for_timeout(60)
-    touch("touchEnd")
 
 
 def live_line(page: Page) -> Locator:

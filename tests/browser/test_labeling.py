@@ -4,6 +4,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from annotate.models import Campaign, ClaimState, Completion, Prompt, Ranking, Sampling, User
+from tests.browser.board import drag
 from tests.browser.conftest import enter, sign_in
 from tests.rows import make_policy, sampled_prompt
 
@@ -26,21 +27,6 @@ def rate_all(page: Page, k: int) -> None:
 
 def rank_field(page: Page, letter: str) -> Locator:
     return page.get_by_role("spinbutton", name=f"Rank of output {letter}")
-
-
-def drag(page: Page, letter: str, name: str) -> None:
-    chip = page.get_by_role("list", name="Not ranked yet").get_by_text(letter, exact=True)
-    chip.hover()
-    page.mouse.down()
-    target = page.get_by_role("list", name=name)
-    box = target.bounding_box()
-    assert box is not None, f"there is no list {name}"
-    # The board begins a drag with the first move and looks where it is every 50 ms.
-    for nearer in (20, 10, 0):
-        page.mouse.move(box["x"] + 30 + nearer, box["y"] + box["height"] / 2, steps=4)
-        page.wait_for_timeout(60)
-    expect(target.get_by_text(letter, exact=True)).to_be_visible()
-    page.mouse.up()
 
 
 def test_a_prompt_is_written_sampled_and_ranked(page: Page, campaign: Campaign, lena: User) -> None:
@@ -70,7 +56,8 @@ def test_dragging_an_output_onto_a_rank_ranks_it(page: Page, campaign: Campaign,
     enter(page, lena)
     page.goto("/")
     page.get_by_role("button", name="Rank", exact=True).click()
-    drag(page, "C", "Rank 1 (best)")
+    chip = page.get_by_role("list", name="Not ranked yet").get_by_text("C", exact=True)
+    drag(page, chip, page.get_by_role("list", name="Rank 1 (best)"))
     expect(rank_field(page, "C")).to_have_value("1")
     expect(page.get_by_text("Draft saved.")).to_be_visible()
     assert Ranking.objects.get().ranked_completions.get(place=2).rank == 1
