@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from trainer.config import STAGES, StageConfig, presets, schemas
 from trainer.data import BadInput
 from trainer.memory import keep_memory
+from trainer.threads import wait_shortly
 
 # What each stage reads, and whether it must be given.
 INPUTS: dict[str, dict[str, bool]] = {
@@ -39,6 +40,7 @@ def main(argv: list[str] | None = None) -> int:
     # A log file is no place for bars that redraw themselves.
     os.environ.setdefault("TQDM_DISABLE", "1")
     keep_memory()
+    wait_shortly()
     signal.signal(signal.SIGTERM, _leave)
     if getattr(arguments, "exit_with_parent", False):
         threading.Thread(target=_watch_parent, daemon=True).start()
