@@ -10,6 +10,8 @@ from typing import Self
 from benchmarks.measuring import machine
 from benchmarks.turn_taking import START
 
+WARM_UP_TURNS = 2
+"""In the second one a process still fetches memory from the system; from the third on it has all it needs."""
 ROOT = Path(__file__).parents[1]
 Turn = dict[str, float]
 
@@ -25,7 +27,7 @@ class Program:
         self.log = log.name
 
     def turn(self) -> Turn:
-        """Have it work once; return units of work, seconds, peak_mb and load. Its first turn warms it up."""
+        """Have it work once; return units of work, seconds, peak_mb and load. Its first turns warm it up."""
         assert self.process.stdin is not None and self.process.stdout is not None, "both are pipes"
         try:
             self.process.stdin.write("\n")
@@ -51,8 +53,7 @@ class Program:
 def in_turns(ours: Program, peer: Program, turns: int) -> dict[str, object]:
     """Return what the two did, as a benchmark's line: units a second of each, and their ratio."""
     with ours, peer:
-        ours.turn(), peer.turn()
-        pairs = [(ours.turn(), peer.turn()) for _ in range(turns)]
+        pairs = [(ours.turn(), peer.turn()) for _ in range(WARM_UP_TURNS + turns)][WARM_UP_TURNS:]
     rates = [(_rate(one), _rate(other)) for one, other in pairs]
     return {
         "ours": round(median(one for one, _ in rates), 4),
