@@ -2,12 +2,14 @@ import hashlib
 import json
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import LazySettings
 from django.db import connection
 from django.utils import timezone
 
+from annotate import snapshot_facts
 from annotate.actions.snapshots import take_snapshot
 from annotate.errors import Refused
 from annotate.models import Campaign, Checkpoint, Completion, Ranking, User
@@ -97,3 +99,19 @@ def test_freezing_many_answers_hardly_writes_an_index(campaign: Campaign) -> Non
         cursor.execute("SELECT pg_stat_get_xact_tuples_hot_updated('annotate_ranking'::regclass)")
         (hot,) = cursor.fetchone()
     assert hot > 150
+
+
+def test_facts_are_measured_before_the_planner_is_told_to_read_by_index(
+    ranked: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured, settings = snapshot_facts.facts, []
+
+    def facts(*asked: Any) -> dict[str, Any]:
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW enable_hashjoin")
+            settings.append(cursor.fetchone())
+        return measured(*asked)
+
+    monkeypatch.setattr(snapshot_facts, "facts", facts)
+    take_snapshot(ranked, None)
+    assert settings == [("on",)]
