@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from transformers import AttentionInterface, PreTrainedModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
+from trainer import elementwise
+
 NAME = "podium_tree"
 
 # Queries at a time: the keys after a block's last query are never looked at.
@@ -102,7 +104,10 @@ def put_in(backbone: PreTrainedModel, compute: Callable[[], Tensor], expected: T
         backbone.set_attn_implementation(NAME)
         if torch.allclose(expected, compute(), atol=1e-3, rtol=1e-3):
             # What knows nothing of exchanged attention keeps its own.
-            return bool(backbone.config._attn_implementation == NAME)
+            taken = bool(backbone.config._attn_implementation == NAME)
+            if taken:
+                elementwise.put_in(backbone, compute, expected)
+            return taken
     except (TypeError, ValueError, NotImplementedError) as error:
         logging.info("this architecture does not let its attention be exchanged: %s", error)
     backbone.set_attn_implementation(before)
