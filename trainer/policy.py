@@ -69,19 +69,33 @@ def save_weights(
     policy: PreTrainedModel, folder: Path, *, untied: bool = False, dtype: torch.dtype | None = None
 ) -> None:
     """Write weights and config into folder, as save_policy does."""
+    weights = whole_weights(policy, untied=untied, dtype=dtype)
+    if many.is_first():
+        write_weights(policy, weights, folder, untied=untied)
+
+
+def whole_weights(
+    policy: PreTrainedModel, *, untied: bool = False, dtype: torch.dtype | None = None
+) -> dict[str, torch.Tensor]:
+    """Return the weights that save_policy writes, by name; in the first process alone, but all must ask."""
     merged = many.gathered(merged_state(policy))
-    if not many.is_first():
-        return
-    state = {name: tensor.to(dtype or tensor.dtype) for name, tensor in merged.items()}
-    tied = policy.config.tie_word_embeddings
-    if tied:
+    weights = {name: tensor.to(dtype or tensor.dtype) for name, tensor in merged.items()}
+    if weights and policy.config.tie_word_embeddings:
         head = _head_name(policy)
-        state[head] = state[head].clone()
+        weights[head] = weights[head].clone()
         if not untied:
-            del state[head]
+            del weights[head]
+    return weights
+
+
+def write_weights(
+    policy: PreTrainedModel, weights: dict[str, torch.Tensor], folder: Path, *, untied: bool = False
+) -> None:
+    """Write whole_weights of a policy and its config into folder."""
+    tied = policy.config.tie_word_embeddings
     policy.config.tie_word_embeddings = tied and not untied
     try:
-        policy.save_pretrained(folder, state_dict=state)
+        policy.save_pretrained(folder, state_dict=weights)
     finally:
         policy.config.tie_word_embeddings = tied
 
