@@ -47,8 +47,10 @@ def _norm(module: nn.Module, hidden: Tensor) -> Tensor:
     return out
 
 
-def _round_angles(module: nn.Module, args: object, angles: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+def _round_angles(module: nn.Module, args: object, angles: Any) -> Any:
     """Rotate queries and keys in autocast's precision, as a model does that was loaded in it."""
+    if not isinstance(angles, tuple):
+        return angles  # complex numbers, of which there are none in bfloat16
     return tuple(angle.to(_precision(angle)) for angle in angles)
 
 

@@ -98,3 +98,9 @@ def test_a_norm_of_another_kind_stays(backbone: LlamaModel) -> None:
         layer.input_layernorm.__class__ = GrowingRMSNorm
     expected = put_in(backbone)
     torch.testing.assert_close(hidden_after(backbone)(), expected)
+
+
+def test_angles_as_complex_numbers_stay(backbone: LlamaModel) -> None:
+    angles = torch.polar(torch.ones(5, 2), torch.ones(5, 2))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert elementwise._round_angles(backbone.rotary_emb, (), angles) is angles
