@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from transformers import AttentionInterface, PreTrainedModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-from trainer import elementwise
+from trainer import elementwise, tree_forward
+from trainer.tree_forward import Segment
 
 NAME = "podium_tree"
 
@@ -34,17 +35,8 @@ class Packed(NamedTuple):
 
     ids: Tensor
     positions: Tensor
-    segments: list["Segment"]
+    segments: list[Segment]
     ends: Tensor
-
-
-class Segment(NamedTuple):
-    """Tokens start to end of the row, which continue those from prefix_start to prefix_end."""
-
-    start: int
-    end: int
-    prefix_start: int = 0
-    prefix_end: int = 0
 
 
 def pack(prompts: Sequence[tuple[Sequence[int], Sequence[Sequence[int]]]], device: torch.device) -> Packed:
@@ -125,15 +117,16 @@ class TreeAttention(torch.autograd.Function):
     def forward(  # type: ignore[override]
         ctx: Any, query: Tensor, key: Tensor, value: Tensor, segments: Sequence[Segment], scale: float
     ) -> Tensor:
-        groups = _groups(tuple(segments), query.device)
         # By groups of heads that share a key: (G, N, H/G, d).
         q = (query * scale).reshape(len(key), -1, *query.shape[1:]).transpose(1, 2).contiguous()
+        ctx.save_for_backward(q, key, value)
+        ctx.groups, ctx.scale = _groups(tuple(segments), query.device), scale
+        if tree_forward.pays(query, segments):
+            return tree_forward.attend(query, key, value, segments, scale)
         out = torch.empty_like(q)
-        for group in groups:
+        for group in ctx.groups:
             found = torch.bmm(_weights(q, key, group), _of(value, group))
             out.index_copy_(1, group.rows, found.view(len(q), -1, *q.shape[2:]))
-        ctx.save_for_backward(q, key, value)
-        ctx.groups, ctx.scale = groups, scale
         return out.transpose(1, 2).reshape(query.shape)
 
     @staticmethod
