@@ -87,6 +87,12 @@ class RewardConfig(TrainConfig):
     """Peak learning rate (C.2)."""
     lr_floor: float = Field(0.1, ge=0, le=1)
     """The cosine ends at this share of the peak (C.2)."""
+    head_lr: float | None = Field(None, gt=0, le=1)
+    """Peak learning rate of the head alone, which then begins at zero; not set, it begins at random (C.2)."""
+    layers: int | None = Field(None, ge=1)
+    """Only this many of the policy's first layers are taken; all where not set."""
+    pooling: Literal["last", "mean"] = "last"
+    """Read a score at the completion's last token, or as the mean over its tokens."""
     share_prompt: Literal["auto", "always", "never"] = "auto"
     """Encode a prompt once for all its completions; auto does where it saves time."""
     ties: Literal["drop", "half"] = "drop"

@@ -13,13 +13,22 @@ class NotFinite(Exception):
 
 
 def make_optimizer(
-    parameters: Iterable[torch.nn.Parameter], betas: tuple[float, float], eps: float
+    parameters: Iterable[torch.nn.Parameter],
+    betas: tuple[float, float],
+    eps: float,
+    *,
+    faster: tuple[float, torch.nn.Parameter] | None = None,
 ) -> torch.optim.AdamW:
     """Return Adam without weight decay; the rate is set anew at each step.
 
+    faster names one of the parameters, and how many times the others' rate it learns at.
     Fused: seven times quicker than parameter by parameter, on a CPU too.
     """
-    return torch.optim.AdamW(parameters, lr=0.0, betas=betas, eps=eps, weight_decay=0.0, fused=True)
+    times, apart = faster or (1.0, None)
+    groups = [{"params": [p for p in parameters if p is not apart], "times": 1.0}]
+    if apart is not None:
+        groups.append({"params": [apart], "times": times})
+    return torch.optim.AdamW(groups, lr=0.0, betas=betas, eps=eps, weight_decay=0.0, fused=True)
 
 
 def cosine_lr(peak: float, step: int, total: int, floor: float) -> float:
@@ -45,7 +54,7 @@ def take_step(optimizer: torch.optim.AdamW, lr: float, max_grad_norm: float) -> 
     if not torch.isfinite(norm):
         raise NotFinite("the gradient is not finite: lower the learning rate")
     for group in optimizer.param_groups:
-        group["lr"] = lr
+        group["lr"] = lr * group["times"]
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
     return float(norm)

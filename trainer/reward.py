@@ -45,8 +45,8 @@ def train_reward(
         result: dict[str, object] = {"held_out": how, "zero": zero}
         if config.labeler_folds:
             result |= _by_labeler_group(config, policy, tokenizer, train_rows, valid_rows, partial)
-        model = new_reward_model(policy, config.seed)
-        learner = Learner(config, model, tokenizer, train, valid, partial)
+        learner = Learner(config, _new_model(config, policy), tokenizer, train, valid, partial)
+        model = learner.model
         learner.learn()
         centre(model, shown, tokenizer, config)
         learner.log.phase("measuring accuracy")
@@ -55,6 +55,14 @@ def train_reward(
         result["ties"] = sum(len(ties_of(row.ranks, range(len(row.ranks)))) for row in valid_rows)
         save_reward_model(model, tokenizer, partial)
         checkpoints.describe(partial, "reward_model", result)
+
+
+def _new_model(config: RewardConfig, policy: Path) -> RewardModel:
+    model = new_reward_model(policy, config.seed, layers=config.layers, pooling=config.pooling)
+    if config.head_lr is not None:
+        # A head that learns fast need not begin at random, where chance outweighs what few rankings say.
+        torch.nn.init.zeros_(model.head.weight)
+    return model
 
 
 def _judged(
@@ -91,8 +99,7 @@ def _by_labeler_group(
         train = _judged([row for row in train_rows if row.labeler not in group], tokenizer, config)
         if not train:
             raise BadInput(f"labeler_folds: fold {number} leaves no comparison to train on; take fewer folds")
-        model = new_reward_model(policy, config.seed)
-        learner = Learner(config, model, tokenizer, train, [], folder)
+        learner = Learner(config, _new_model(config, policy), tokenizer, train, [], folder)
         learner.learn()
         for scored, is_seen in ((seen, True), (unseen, False)):
             rows = [row for row in valid_rows if (row.labeler not in group) == is_seen]
@@ -137,7 +144,8 @@ class Learner:
         shard(model)
         learning = [p for p in model.parameters() if p.requires_grad]
         betas = (config.adam_beta1, config.adam_beta2)
-        self.optimizer = make_optimizer(learning, betas, config.adam_eps)
+        faster = None if config.head_lr is None else (config.head_lr / config.lr, model.head.weight)
+        self.optimizer = make_optimizer(learning, betas, config.adam_eps, faster=faster)
         self.order = batches(len(train), config.batch_size, config.epochs, config.seed)
         self.learning = {"model": model, "optimizer": self.optimizer}
         self.done = resume.restore(partial, **self.learning)

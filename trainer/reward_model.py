@@ -15,22 +15,33 @@ from trainer.lora import merged_state
 from trainer.packing import hidden_states
 from trainer.tokens import Batch, collate, is_completion, load_tokenizer, micro_batches, predicting_positions
 from trainer.tree_attention import Packed
+from trainer.what_learns import layers_of
 
 
 class RewardModel(nn.Module):
-    """A backbone and a float32 head; the head's bias is what sets the mean score."""
+    """A backbone and a float32 head; the head's bias is what sets the mean score.
 
-    def __init__(self, backbone: PreTrainedModel) -> None:
+    The backbone's config says where a score is read: at a completion's last token, or as the mean over its
+    tokens, EOS among them. A value is read at one token either way.
+    """
+
+    def __init__(self, backbone: PreTrainedModel, pooling: str | None = None) -> None:
         super().__init__()
         self.backbone = backbone
+        # A config keeps what it is told, so the checkpoint's own config.json knows.
+        backbone.config.pooling = pooling or getattr(backbone.config, "pooling", "last")
         size = backbone.config.get_text_config().hidden_size
         self.head = nn.Linear(size, 1, dtype=torch.float32)
         nn.init.normal_(self.head.weight, std=(size + 1) ** -0.5)
         nn.init.zeros_(self.head.bias)
 
     def scores(self, batch: Batch) -> torch.Tensor:
-        """Return (B,) float32: the score of each completion, read at its last token."""
+        """Return (B,) float32: the score of each completion."""
         hidden = hidden_states(self.backbone, batch)
+        if self.backbone.config.pooling == "mean":
+            places = torch.arange(hidden.shape[1], device=hidden.device)
+            own = (places >= batch.prompt_lengths[:, None]) & (places < batch.lengths[:, None])
+            return (self._read(hidden) * own).sum(1) / own.sum(1)
         rows = torch.arange(len(hidden), device=hidden.device)
         return self._read(hidden[rows, batch.lengths - 1])
 
@@ -49,6 +60,9 @@ class RewardModel(nn.Module):
         hidden = self.backbone(
             input_ids=packed.ids, position_ids=packed.positions, segments=packed.segments, use_cache=False
         ).last_hidden_state
+        if self.backbone.config.pooling == "mean":
+            completions = [one for one in packed.segments if one.prefix_end > one.prefix_start]
+            return torch.stack([self._read(hidden[0, one.start : one.end]).mean() for one in completions])
         return self._read(hidden[0, packed.ends - 1])
 
     def _read(self, hidden: torch.Tensor) -> torch.Tensor:
@@ -77,11 +91,16 @@ def scores_of(
     return scores
 
 
-def new_reward_model(policy: Path, seed: int) -> RewardModel:
-    """Return a reward model on a policy's backbone, its head new: N(0, 1/sqrt(d+1)), bias 0."""
+def new_reward_model(
+    policy: Path, seed: int, *, layers: int | None = None, pooling: str = "last"
+) -> RewardModel:
+    """Return a reward model on a policy's backbone, its head new: N(0, 1/sqrt(d+1)), bias 0.
+
+    layers takes the first ones alone. Raises BadInput where the policy has no more.
+    """
     checkpoints.check(policy, "policy")
     torch.manual_seed(seed)
-    return _on_device(RewardModel(_backbone(policy)))
+    return _on_device(RewardModel(_backbone(policy, layers), pooling))
 
 
 def load_reward_model(folder: Path) -> RewardModel:
@@ -121,8 +140,21 @@ def shard(model: RewardModel) -> RewardModel:
     return model
 
 
-def _backbone(folder: Path) -> PreTrainedModel:
-    return AutoModel.from_pretrained(folder, dtype=torch.float32)
+def _backbone(folder: Path, layers: int | None = None) -> PreTrainedModel:
+    backbone = AutoModel.from_pretrained(folder, dtype=torch.float32)
+    if layers is not None:
+        _keep_first(backbone, layers, folder)
+    return backbone
+
+
+def _keep_first(backbone: PreTrainedModel, layers: int, folder: Path) -> None:
+    blocks, config = layers_of(backbone), backbone.config.get_text_config()
+    if layers > len(blocks):
+        raise BadInput(f"layers: {folder} has {len(blocks)}, so take at most as many")
+    del blocks[layers:]
+    config.num_hidden_layers = layers
+    if getattr(config, "layer_types", None):
+        config.layer_types = config.layer_types[:layers]
 
 
 def _on_device(model: RewardModel) -> RewardModel:

@@ -36,10 +36,14 @@ def _checkpoint_gradients(backbone: PreTrainedModel) -> None:
             layer.training = True
 
 
+def layers_of(backbone: PreTrainedModel) -> nn.ModuleList:
+    """Return a decoder's layers: families call them by different names, but all keep them in a list."""
+    return next(module for module in backbone.modules() if isinstance(module, nn.ModuleList))
+
+
 def freeze_but_last(backbone: PreTrainedModel, layers: int) -> None:
     """Let only the last layers, and what follows them, learn; all of a model that has no more than these."""
-    # Decoders call their layers by different names, but all keep them in a list.
-    blocks = next(module for module in backbone.modules() if isinstance(module, nn.ModuleList))
+    blocks = layers_of(backbone)
     if len(blocks) <= layers:
         return
     first = next(blocks[len(blocks) - layers].parameters())

@@ -187,6 +187,31 @@ def test_only_the_last_layers_learn_when_told_so(tiny_policy: Path, rankings: Pa
     assert moved == {n for n in trained if n.startswith("layers.1.") or n == "norm.weight"}
 
 
+def test_a_head_with_a_rate_of_its_own_begins_at_zero(
+    tiny_policy: Path, rankings: Path, tmp_path: Path
+) -> None:
+    train_reward(
+        CONFIG.model_copy(update={"head_lr": 0.25, "batch_size": 64, "epochs": 2, "lr_floor": 1.0}),
+        policy=tiny_policy,
+        rankings=rankings,
+        demonstrations=None,
+        out=tmp_path / "rm",
+    )
+    lines = [json.loads(line) for line in (tmp_path / "rm/metrics.jsonl").read_text().splitlines()]
+    first, second = (line for line in lines if "loss" in line)
+    assert first["loss"] == pytest.approx(math.log(2), abs=1e-6)
+    # Adam's first two steps are of about the rate each, in the direction of the first gradient.
+    head = load_reward_model(tmp_path / "rm").head.weight.abs()
+    assert 0.25 < head.median().item() < 0.5
+    begun = dict(new_reward_model(tiny_policy, 0).backbone.named_parameters())
+    moved = [
+        (w - begun[n]).abs().max() for n, w in load_reward_model(tmp_path / "rm").backbone.named_parameters()
+    ]
+    # Nothing reaches the backbone through a head of zeros, so it took one step, at the others' rate.
+    assert 0 < max(moved).item() <= CONFIG.lr
+    assert second["lr"] == CONFIG.lr
+
+
 def test_a_model_that_cannot_share_its_prompt_falls_back(
     tiny_policy: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -22,9 +22,10 @@ PROMPT = [5, 6, 7, 8]
 COMPLETIONS = [[9, 10, 1], [4, 1], [12, 13, 14, 1]]
 
 
-@pytest.fixture
-def model(tiny_policy: Path) -> RewardModel:
-    return new_reward_model(tiny_policy, seed=0)
+@pytest.fixture(params=["last", "mean"])
+def model(tiny_policy: Path, request: pytest.FixtureRequest) -> RewardModel:
+    """A reward model of either kind: whatever else is tested here holds for both."""
+    return new_reward_model(tiny_policy, seed=0, pooling=request.param)
 
 
 def shared(model: RewardModel) -> torch.Tensor:
@@ -52,10 +53,22 @@ def test_a_new_head_is_small_and_float32(tiny_policy: Path) -> None:
 
 
 @pytest.mark.checklist(10)
-def test_a_score_is_read_at_eos(model: RewardModel) -> None:
-    ids = torch.tensor([PROMPT + COMPLETIONS[1]])
-    hidden = model.backbone(input_ids=ids).last_hidden_state[0, -1]
-    assert plain(model)[1].item() == pytest.approx(model.head(hidden).item(), abs=1e-5)
+@pytest.mark.parametrize(("pooling", "read"), [("last", slice(-1, None)), ("mean", slice(len(PROMPT), None))])
+def test_a_score_is_read_at_eos_or_over_the_completion(tiny_policy: Path, pooling: str, read: slice) -> None:
+    model = new_reward_model(tiny_policy, seed=0, pooling=pooling)
+    ids = torch.tensor([PROMPT + COMPLETIONS[0]])
+    hidden = model.backbone(input_ids=ids).last_hidden_state[0, read]
+    assert plain(model)[0].item() == pytest.approx(model.head(hidden.mean(0)).item(), abs=1e-5)
+
+
+def test_the_first_layers_alone_are_what_the_policy_has_there(tiny_policy: Path) -> None:
+    whole, first = (new_reward_model(tiny_policy, seed=0, layers=layers) for layers in (None, 1))
+    ids = torch.tensor([PROMPT])
+    expected = whole.backbone(input_ids=ids, output_hidden_states=True).hidden_states[1]
+    found = first.backbone(input_ids=ids).last_hidden_state
+    assert torch.allclose(found, whole.backbone.norm(expected), atol=1e-6)
+    with pytest.raises(BadInput, match="layers: .* has 2, so take at most as many"):
+        new_reward_model(tiny_policy, seed=0, layers=3)
 
 
 @pytest.mark.checklist(17)
@@ -108,4 +121,6 @@ def test_what_is_saved_scores_the_same(model: RewardModel, tiny_policy: Path, tm
     model.head.bias.data.fill_(-3.5)
     save_reward_model(model, load_tokenizer(tiny_policy), tmp_path)
     (tmp_path / "podium.json").write_text('{"kind": "reward_model"}')
-    assert torch.equal(plain(load_reward_model(tmp_path)), plain(model))
+    loaded = load_reward_model(tmp_path)
+    assert torch.equal(plain(loaded), plain(model))
+    assert torch.equal(shared(loaded), shared(model))
