@@ -25,7 +25,7 @@ from trainer.judged_scores import plain_scores, shared_scores, shares_prompt
 from trainer.packing import pack_rows
 from trainer.policy import completion_logprobs, load_policy, next_logprobs, save_policy
 from trainer.rankings import JudgedPrompt
-from trainer.reward_model import new_reward_model
+from trainer.reward_model import load_reward_model, new_reward_model, save_reward_model
 from trainer.tokens import collate, load_tokenizer
 from trainer.what_learns import freeze_but_last
 
@@ -147,3 +147,15 @@ def test_an_untied_export_loads_as_the_same_policy(folder: Path, tmp_path: Path)
     save_policy(policy, load_tokenizer(folder), tmp_path / "export", untied=True)
     again = load_policy(tmp_path / "export")
     assert torch.equal(completion_logprobs(again, batch)[0], completion_logprobs(policy, batch)[0])
+
+
+def test_a_reward_model_on_its_first_layer_is_saved_as_one(folder: Path, tmp_path: Path) -> None:
+    whole, first = (new_reward_model(folder, seed=0, layers=layers) for layers in (None, 1))
+    kept, there = (dict(model.backbone.named_parameters()) for model in (first, whole))
+    assert len(kept) < len(there) and all(torch.equal(kept[name], there[name]) for name in kept)
+    save_reward_model(first, load_tokenizer(folder), tmp_path)
+    (tmp_path / "podium.json").write_text('{"kind": "reward_model"}')
+    judged = [JudgedPrompt([5, 6, 7, 8], [[9, 10, 1], [4, 1]], [(0, 1)])]
+    again = torch.cat(plain_scores(load_reward_model(tmp_path), judged, 0))
+    assert torch.equal(again, torch.cat(plain_scores(first, judged, 0)))
+    assert not torch.allclose(again, torch.cat(plain_scores(whole, judged, 0)))

@@ -1,0 +1,59 @@
+"""The accuracy benchmark: a reward model a seed, judged on the files' own valid split, trained once."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks import reward_accuracy, second_judge
+from trainer.__main__ import main
+
+
+def rankings(path: Path, split: str, count: int) -> Path:
+    rows = [
+        {
+            "id": f"{split}{number}",
+            "prompt": [{"role": "user", "content": f"Which of {split} {number}?"}],
+            "completions": [{"text": "a longer one"}, {"text": "another"}, {"text": "short"}],
+            "ranks": [1, 2, 2] if number % 4 else [2, 3, 1],
+            "split": split,
+        }
+        for number in range(count)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def test_each_seed_is_trained_once_and_judged_on_the_valid_split(
+    tiny_policy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stages: list[str] = []
+
+    def here(arguments: list[str]) -> None:
+        stages.append(arguments[0])
+        assert main(arguments) == 0
+
+    monkeypatch.setattr(second_judge, "run", here)
+    files = [
+        str(rankings(tmp_path / f"{split}.jsonl", split, n)) for split, n in (("train", 12), ("valid", 8))
+    ]
+    small = ["layers=1", "trained_layers=1", "max_prompt_tokens=60", "dtype=float32"]
+    command = [
+        "--rankings",
+        *files,
+        "--policy",
+        str(tiny_policy),
+        "--out",
+        str(tmp_path / "out"),
+        "--seeds",
+        "2",
+    ]
+    reward_accuracy.main([*command, "--set", *small])
+    *seeds, mean = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [one["seed"] for one in seeds] == [0, 1]
+    assert mean["ours"] == pytest.approx(sum(one["accuracy"] for one in seeds) / 2, abs=1e-4)
+    # Of eight prompts six prefer the longest to both others, and two the shortest to both, then the longest.
+    assert mean["peer"] == pytest.approx((6 * 2 + 2 * 1) / (6 * 2 + 2 * 3), abs=1e-4)
+    assert json.loads((tmp_path / "out/seed-1/podium.json").read_text())["result"]["prompts"] == 8
+    reward_accuracy.main([*command, "--set", *small])
+    assert stages == ["reward", "reward"], "what is done is not done again"
