@@ -49,7 +49,8 @@ def test_each_seed_is_trained_once_and_judged_on_the_valid_split(
         "2",
     ]
     reward_accuracy.main([*command, "--set", *small])
-    *seeds, mean = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    told = capsys.readouterr().out
+    *seeds, mean = [json.loads(line) for line in told.splitlines()]
     assert [one["seed"] for one in seeds] == [0, 1]
     assert mean["ours"] == pytest.approx(sum(one["accuracy"] for one in seeds) / 2, abs=1e-4)
     # Of eight prompts six prefer the longest to both others, and two the shortest to both, then the longest.
@@ -57,3 +58,4 @@ def test_each_seed_is_trained_once_and_judged_on_the_valid_split(
     assert json.loads((tmp_path / "out/seed-1/podium.json").read_text())["result"]["prompts"] == 8
     reward_accuracy.main([*command, "--set", *small])
     assert stages == ["reward", "reward"], "what is done is not done again"
+    assert capsys.readouterr().out == told, "nor is how long it took forgotten"
