@@ -110,3 +110,12 @@ def test_the_texts_are_of_all_lengths_and_the_longest_is_among_them() -> None:
     probe = Probe([[1] * length for length in range(1, 101)], 49152, 1.0)
     assert max(map(len, probe.texts)) == 100 and min(map(len, probe.texts)) < 10
     assert len(probe.texts) <= 16 and len(probe.token_ids) == 64
+
+
+def test_of_long_prompts_all_but_the_longest_are_probed_at_their_ends() -> None:
+    prompts = [[number] * 50 + list(range(3, 63 + number)) for number in range(3, 23)]
+    probe = Probe(prompts, vocabulary=259, temperature=1.0)
+    assert probe.texts[0] == prompts[-1] and len(probe.texts) == 10
+    assert all(len(text) == 64 for text in probe.texts[1:])
+    ends = [prompt[-64:] for prompt in prompts]
+    assert all(text in ends for text in probe.texts[1:])
