@@ -9,7 +9,9 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from benchmarks import second_judge
 from trainer import weight_sync
+from trainer.__main__ import main
 from trainer.engine import Engine, start_engine
 from trainer.policy import load_policy, save_policy
 from trainer.reward_model import new_reward_model, save_reward_model
@@ -126,3 +128,16 @@ def engine_at_hand(untied_engine: Engine, untied_policy: Path, monkeypatch: pyte
     monkeypatch.setattr(untied_engine, "close", lambda: None)
     monkeypatch.setattr(weight_sync, "start_engine", take)
     return untied_engine
+
+
+@pytest.fixture
+def stages_run(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Have benchmarks run the trainer's stages in this process; the stages that they ran."""
+    ran: list[str] = []
+
+    def here(arguments: list[str]) -> None:
+        ran.append(arguments[0])
+        assert main(arguments) == 0
+
+    monkeypatch.setattr(second_judge, "run", here)
+    return ran

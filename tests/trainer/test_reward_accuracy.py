@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import reward_accuracy, second_judge
-from trainer.__main__ import main
+from benchmarks import reward_accuracy
 
 
 def rankings(path: Path, split: str, count: int) -> Path:
@@ -25,15 +24,8 @@ def rankings(path: Path, split: str, count: int) -> Path:
 
 
 def test_each_seed_is_trained_once_and_judged_on_the_valid_split(
-    tiny_policy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tiny_policy: Path, tmp_path: Path, stages_run: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stages: list[str] = []
-
-    def here(arguments: list[str]) -> None:
-        stages.append(arguments[0])
-        assert main(arguments) == 0
-
-    monkeypatch.setattr(second_judge, "run", here)
     files = [
         str(rankings(tmp_path / f"{split}.jsonl", split, n)) for split, n in (("train", 12), ("valid", 8))
     ]
@@ -57,5 +49,5 @@ def test_each_seed_is_trained_once_and_judged_on_the_valid_split(
     assert mean["peer"] == pytest.approx((6 * 2 + 2 * 1) / (6 * 2 + 2 * 3), abs=1e-4)
     assert json.loads((tmp_path / "out/seed-1/podium.json").read_text())["result"]["prompts"] == 8
     reward_accuracy.main([*command, "--set", *small])
-    assert stages == ["reward", "reward"], "what is done is not done again"
+    assert stages_run == ["reward", "reward"], "what is done is not done again"
     assert capsys.readouterr().out == told, "nor is how long it took forgotten"

@@ -8,7 +8,6 @@ import pytest
 
 from benchmarks import second_judge
 from benchmarks.curve import curve
-from trainer.__main__ import main
 from trainer.data import prompt_key, read_prompts, read_rankings
 
 
@@ -75,15 +74,8 @@ def test_the_curve_is_drawn_over_the_root_of_kl() -> None:
 
 @pytest.mark.usefixtures("engine_at_hand")
 def test_the_command_trains_two_judges_and_writes_the_curve(
-    tiny_policy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tiny_policy: Path, tmp_path: Path, stages_run: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stages: list[str] = []
-
-    def here(arguments: list[str]) -> None:
-        stages.append(arguments[0])
-        assert main(arguments) == 0
-
-    monkeypatch.setattr(second_judge, "run", here)
     short = ["max_prompt_tokens=40", "max_completion_tokens=20", "dtype=float32", "trained_layers=1"]
     small = ["steps=2", "batch_size=4", "valid_every=1", "warmup_steps=0", "engine=transformers"]
     files = ["--rankings", str(rankings(tmp_path / "all.jsonl", 30)), "--policy", str(tiny_policy)]
@@ -91,6 +83,6 @@ def test_the_command_trains_two_judges_and_writes_the_curve(
     second_judge.main(command)
     points = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
     assert [point["step"] for point in points] == [1, 2] and points[0]["kl"] == 0 == points[0]["score"]
-    assert (tmp_path / "out/curve.svg").exists() and stages == ["reward", "reward", "ppo"]
+    assert (tmp_path / "out/curve.svg").exists() and stages_run == ["reward", "reward", "ppo"]
     second_judge.main(command)
-    assert len(stages) == 3, "what is done is not done again"
+    assert len(stages_run) == 3, "what is done is not done again"
