@@ -38,11 +38,12 @@ class RewardModel(nn.Module):
     def scores(self, batch: Batch) -> torch.Tensor:
         """Return (B,) float32: the score of each completion."""
         hidden = hidden_states(self.backbone, batch)
-        if self.backbone.config.pooling == "mean":
-            places = torch.arange(hidden.shape[1], device=hidden.device)
-            own = (places >= batch.prompt_lengths[:, None]) & (places < batch.lengths[:, None])
-            return (self._read(hidden) * own).sum(1) / own.sum(1)
         rows = torch.arange(len(hidden), device=hidden.device)
+        if self.backbone.config.pooling == "mean":
+            own = is_completion(batch)
+            # A token stands after the one whose output predicts it; beyond a row's end any will do.
+            places = (predicting_positions(batch) + 1).clamp(max=hidden.shape[1] - 1)
+            return (self._read(hidden[rows[:, None], places]) * own).sum(1) / own.sum(1)
         return self._read(hidden[rows, batch.lengths - 1])
 
     def values(self, batch: Batch) -> torch.Tensor:
