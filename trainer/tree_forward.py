@@ -5,6 +5,7 @@ completions of a prompt at once, and brought together by how much weight each ha
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 import torch
@@ -20,14 +21,6 @@ class Segment(NamedTuple):
     end: int
     prefix_start: int = 0
     prefix_end: int = 0
-
-
-class _Continued(NamedTuple):
-    """Queries start to end, of one segment or of several in a row, that all see the same prefix."""
-
-    start: int
-    end: int
-    prefix: slice
 
 
 def pays(query: Tensor, segments: Sequence[Segment]) -> bool:
@@ -48,9 +41,8 @@ def attend(query: Tensor, key: Tensor, value: Tensor, segments: Sequence[Segment
     for one in segments:
         own = slice(one.start, one.end)
         out[:, :, own], weight[:, :, own] = _fused(*_rows(own, q, k, v), 0.0, True, scale=scale)
-    for part in _continued(segments):
-        rows = slice(part.start, part.end)
-        seen, its_weight = _fused(*_rows(rows, q), *_rows(part.prefix, k, v), 0.0, False, scale=scale)
+    for rows, prefix in _continued(segments):
+        seen, its_weight = _fused(*_rows(rows, q), *_rows(prefix, k, v), 0.0, False, scale=scale)
         share = torch.sigmoid(its_weight - weight[:, :, rows])[..., None]
         out[:, :, rows] = torch.lerp(out[:, :, rows].float(), seen.float(), share).to(out.dtype)
     return out.view(query.shape)
@@ -60,16 +52,9 @@ def _rows(rows: slice, *tensors: Tensor) -> tuple[Tensor, ...]:
     return tuple(tensor[:, :, rows] for tensor in tensors)
 
 
-def _continued(segments: Sequence[Segment]) -> Iterator[_Continued]:
-    """Yield the queries that see a prefix; those of completions side by side together."""
-    last: _Continued | None = None
-    for one in segments:
-        prefix = slice(one.prefix_start, one.prefix_end)
-        if last is not None and (last.end, last.prefix) == (one.start, prefix):
-            last = last._replace(end=one.end)
-            continue
-        if last is not None:
-            yield last
-        last = _Continued(one.start, one.end, prefix) if one.prefix_end > one.prefix_start else None
-    if last is not None:
-        yield last
+def _continued(segments: Sequence[Segment]) -> Iterator[tuple[slice, slice]]:
+    """Yield the queries of all completions of a prompt, which stand side by side, and that prompt."""
+    for prefix, some in groupby(segments, lambda one: (one.prefix_start, one.prefix_end)):
+        if prefix[0] < prefix[1]:
+            completions = list(some)
+            yield slice(completions[0].start, completions[-1].end), slice(*prefix)
