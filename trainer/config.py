@@ -180,6 +180,8 @@ class PpoConfig(TrainConfig):
     """Decay of the averaged weights, which are what is saved (C.4)."""
     missing_eos_score: float = Field(-1.0)
     """The most that a completion cut off by its limit can score, whatever the reward model says."""
+    scale_scores: bool = False
+    """Count scores in standard deviations of demonstrations' scores, missing_eos_score and kl_coef too."""
     whiten_rewards: bool = False
     """Scale rewards to unit variance, their mean kept."""
     importance_cap: float = Field(0.0, ge=0)
@@ -258,6 +260,7 @@ _SMALL: dict[str, dict[str, object]] = {
         "policy_lr": 1e-4,
         "value_lr": 1e-4,
         "ptx_coef": 0.0,
+        "scale_scores": True,
         "ema_decay": 0.8,
         "samples_every": 5,
         "valid_every": 10,

@@ -1,5 +1,6 @@
 """What PPO reads: prompts to learn on and to hold out, pretraining text, and its models."""
 
+import logging
 from collections.abc import Sequence
 from itertools import cycle, islice
 from pathlib import Path
@@ -13,7 +14,7 @@ from trainer.data import BadInput, Prompt, read_prompts, read_texts, shuffled
 from trainer.learners import Learners, make_learners
 from trainer.packing import pack_rows
 from trainer.policy import load_policy
-from trainer.reward_model import check_judge, load_reward_model, shard
+from trainer.reward_model import RewardModel, check_judge, load_reward_model, scale, score_std, shard
 from trainer.rollout import Models
 from trainer.tokens import encode_prompt, encode_text
 
@@ -22,6 +23,8 @@ Text = tuple[list[int], list[int]]
 
 # One text in so many is held out.
 _HELD_OUT_TEXTS = 20
+# With missing_eos_score so many standard deviations low, hardly more is learned than to end.
+_FAR = 10
 
 
 class Inputs(NamedTuple):
@@ -43,14 +46,33 @@ def check_inputs(
     config: PpoConfig,
 ) -> None:
     """Raise BadInput for what cannot work together."""
-    check_judge(reward_model, tokenizer)
-    if second_judge is not None:
-        check_judge(second_judge, tokenizer, "--second-judge")
+    for option, folder in (("--reward-model", reward_model), ("--second-judge", second_judge)):
+        if folder is not None:
+            check_judge(folder, tokenizer, option)
+            _check_scale(folder, option, config)
     if config.ptx_coef and pretraining is None:
         raise BadInput("ptx_coef: mixing in pretraining text needs --pretraining FILE; or set ptx_coef to 0")
     if config.batch_size < config.minibatches:
         raise BadInput(
             f"minibatches: {config.minibatches} cannot be cut from a batch_size of {config.batch_size}"
+        )
+
+
+def _check_scale(folder: Path, option: str, config: PpoConfig) -> None:
+    std = score_std(folder)
+    if config.scale_scores and not std:
+        raise BadInput(
+            f"scale_scores: {option} {folder} does not know how far its scores spread; "
+            "train it anew, with two demonstrations or more, or set scale_scores to false"
+        )
+    if std and not config.scale_scores and -config.missing_eos_score > _FAR * std:
+        logging.warning(
+            "missing_eos_score %g is %.0f standard deviations of the scores of %s %s: hardly more will be "
+            "learned than to end; set scale_scores, or raise missing_eos_score and lower kl_coef",
+            config.missing_eos_score,
+            -config.missing_eos_score / std,
+            option,
+            folder,
         )
 
 
@@ -94,15 +116,20 @@ def load_models(
 ) -> tuple[Learners, Models]:
     """Return the two models that learn, and with them the frozen reference and reward models."""
     learning = load_policy(policy)
-    value_model = load_reward_model(reward_model)
+    value_model = _scorer(reward_model, config)
     learners = make_learners(learning, value_model, config)
     # The policy without its adapters is the reference, at no cost in memory.
     reference = learning if config.lora_rank else load_policy(policy).requires_grad_(False)
     if reference is not learning:
         many.shard(reference)
-    judge = shard(load_reward_model(reward_model).requires_grad_(False))
-    second = shard(load_reward_model(second_judge).requires_grad_(False)) if second_judge else None
+    judge = shard(_scorer(reward_model, config).requires_grad_(False))
+    second = shard(_scorer(second_judge, config).requires_grad_(False)) if second_judge else None
     return learners, Models(learning, reference, judge, value_model, second)
+
+
+def _scorer(folder: Path, config: PpoConfig) -> RewardModel:
+    model = load_reward_model(folder)
+    return scale(model) if config.scale_scores else model
 
 
 def pack_models(models: Models, prompt_ids: Sequence[list[int]], config: PpoConfig) -> None:

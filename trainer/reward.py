@@ -51,6 +51,7 @@ def train_reward(
         centre(model, shown, tokenizer, config)
         learner.log.phase("measuring accuracy")
         result |= learner.measure(valid) | {"bias": float(many.whole(model.head.bias))}
+        result["score_std"] = model.backbone.config.score_std
         result["overfits_from"] = overfits_from(learner.log.series("valid_loss"))
         result["ties"] = sum(len(ties_of(row.ranks, range(len(row.ranks)))) for row in valid_rows)
         save_reward_model(model, tokenizer, partial)

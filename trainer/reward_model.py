@@ -1,5 +1,6 @@
 """A reward model: a policy's backbone with one number out. The value model is the same class."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -123,6 +124,20 @@ def check_judge(folder: Path, tokenizer: PreTrainedTokenizerBase, option: str = 
     checkpoints.check(folder, "reward_model")
     if load_tokenizer(folder).get_vocab() != tokenizer.get_vocab():
         raise BadInput(f"{option} {folder}: has another tokenizer than the policy")
+
+
+def score_std(folder: Path) -> float:
+    """Return the standard deviation of demonstrations' scores by a reward model, 0 where it is not known."""
+    told = json.loads((folder / "config.json").read_text())
+    return float(told.get("score_std", 0))
+
+
+@torch.no_grad()
+def scale(model: RewardModel) -> RewardModel:
+    """Count the scores of a reward model, or what began as one, in that unit, much as Ziegler 2019 does."""
+    for parameter in model.head.parameters():
+        parameter /= model.backbone.config.score_std
+    return model
 
 
 def save_reward_model(model: RewardModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:

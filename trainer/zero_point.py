@@ -1,4 +1,4 @@
-"""Where a reward model's scale has its zero: demonstrations score 0 on average (section 3.5)."""
+"""Where a reward model's scale has its zero, demonstrations' mean score (section 3.5), and its unit."""
 
 import logging
 from collections.abc import Sequence
@@ -46,7 +46,7 @@ def centre(
     tokenizer: PreTrainedTokenizerBase,
     config: RewardConfig,
 ) -> None:
-    """Set the bias so that demonstrations score 0 on average."""
+    """Set the bias so that demonstrations score 0 on average, and keep their standard deviation."""
     sequences = [
         (
             encode_prompt(tokenizer, row.prompt, config.max_prompt_tokens),
@@ -57,3 +57,4 @@ def centre(
     pad_id, room = int(tokenizer.pad_token_id), config.micro_batch_tokens
     scores = scores_of(model, sequences, pad_id, micro_batch_tokens=room, dtype=config.dtype)
     model.head.bias -= float(scores.mean())
+    model.backbone.config.score_std = float(scores.std(correction=0))

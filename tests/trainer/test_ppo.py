@@ -1,6 +1,7 @@
 """The PPO stage: what a run leaves, how it is steered, what ends it, what it refuses."""
 
 import json
+import shutil
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,11 +17,11 @@ from trainer.hardware import device
 from trainer.learners import make_learners
 from trainer.policy import load_policy
 from trainer.ppo import train_ppo
-from trainer.ppo_inputs import load_models, pack_models
+from trainer.ppo_inputs import check_inputs, load_models, pack_models
 from trainer.probe import Probe, SyncFailed
 from trainer.reward_model import load_reward_model, new_reward_model, save_reward_model
 from trainer.steering import adapted_kl_coef
-from trainer.tokens import load_tokenizer
+from trainer.tokens import collate, load_tokenizer
 
 CONFIG = PpoConfig(
     max_prompt_tokens=60,
@@ -204,6 +205,49 @@ def test_the_reference_and_the_judge_are_frozen_and_the_value_model_begins_as_th
     assert models.reference is not learners.policy
     judge = dict(models.reward_model.named_parameters())
     assert all(torch.equal(judge[name], value) for name, value in learners.value_model.named_parameters())
+
+
+def with_score_std(reward_model: Path, out: Path, std: float) -> Path:
+    """Return a copy of a reward model that says so of its scores."""
+    shutil.copytree(reward_model, out)
+    told = json.loads((out / "config.json").read_text())
+    (out / "config.json").write_text(json.dumps(told | {"score_std": std}))
+    return out
+
+
+def test_scores_can_count_in_their_standard_deviation(
+    tiny_policy: Path, tiny_reward_model: Path, tmp_path: Path
+) -> None:
+    judge = with_score_std(tiny_reward_model, tmp_path / "judge", 0.04)
+    second = with_score_std(tiny_reward_model, tmp_path / "second", 0.5)
+    config = CONFIG.model_copy(update={"scale_scores": True})
+    _, models = load_models(tiny_policy, judge, config, second)
+    batch = collate([([40, 41], [50, 51]), ([42], [52, 53, 54])], 0).to(device())
+    plain = load_reward_model(tiny_reward_model)
+    assert torch.allclose(models.reward_model.scores(batch), plain.scores(batch) / 0.04, rtol=1e-4)
+    assert torch.allclose(models.value_model.values(batch), plain.values(batch) / 0.04, rtol=1e-4)
+    assert torch.allclose(models.second_judge.scores(batch), plain.scores(batch) / 0.5, rtol=1e-4)
+
+
+def test_a_reward_model_without_a_unit_cannot_be_scaled(files: dict[str, Path], tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="scale_scores: --reward-model .* train it anew"):
+        run(files, tmp_path / "out", scale_scores=True)
+
+
+@pytest.mark.parametrize(("changes", "warns"), [({}, True), ({"missing_eos_score": -0.3}, False)])
+def test_it_warns_where_a_missing_end_outweighs_all_else(
+    tiny_reward_model: Path,
+    tiny_policy: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    changes: dict[str, float],
+    warns: bool,
+) -> None:
+    judge = with_score_std(tiny_reward_model, tmp_path / "judge", 0.04)
+    config = CONFIG.model_copy(update={"ptx_coef": 0.0} | changes)
+    check_inputs(judge, None, load_tokenizer(tiny_policy), None, config)
+    assert ("hardly more will be learned" in caplog.text) is warns
+    assert ("missing_eos_score -1 is 25 standard deviations" in caplog.text) is warns
 
 
 @pytest.mark.checklist(38)

@@ -16,7 +16,7 @@ from trainer.data import BadInput, Demonstration, Ranking, read_rankings
 from trainer.judged_scores import plain_scores, shares_prompt
 from trainer.rankings import JudgedPrompt, comparisons_of, judged_prompts
 from trainer.reward import labeler_groups, train_reward
-from trainer.reward_model import load_reward_model, new_reward_model
+from trainer.reward_model import load_reward_model, new_reward_model, score_std
 from trainer.tokens import load_tokenizer
 from trainer.what_learns import freeze_but_last
 from trainer.zero_point import centre, zero_point
@@ -142,11 +142,12 @@ def test_it_learns_a_rule_and_says_how_sure_it_is(tiny_policy: Path, rankings: P
     assert sum(group["comparisons"] for group in result["by_length"].values()) == result["comparisons"]
     assert result["overfits_from"] is None
     assert result["held_out"] == "hash"
+    assert result["score_std"] == score_std(tmp_path / "rm") > 0
     assert not list(tmp_path.glob("rm.partial"))
 
 
 @pytest.mark.checklist(15)
-def test_demonstrations_score_zero_on_average(tiny_policy: Path) -> None:
+def test_demonstrations_score_zero_on_average_and_tell_the_unit(tiny_policy: Path) -> None:
     tokenizer, model = load_tokenizer(tiny_policy), new_reward_model(tiny_policy, seed=0)
     rows = [Demonstration("d", row([1, 2], "", "").prompt, None, w) for w in WORDS]
     judged = judged_prompts([row([1, 2, 3, 4], *WORDS)], tokenizer, 1024, 1024)
@@ -155,6 +156,7 @@ def test_demonstrations_score_zero_on_average(tiny_policy: Path) -> None:
     after = plain_scores(model, judged, 0)[0].detach()
     assert abs(after.mean().item()) < 1e-4 < abs(before.mean().item())
     assert torch.allclose(after.diff(), before.diff(), atol=1e-6)
+    assert model.backbone.config.score_std == pytest.approx(float(after.std(correction=0)), rel=1e-4)
 
 
 def test_what_scores_zero_are_demonstrations_else_the_ranked_completions() -> None:
