@@ -1,21 +1,29 @@
 """How often is a reward model right? `python -m benchmarks.reward_accuracy ...`
 
 Trains one for each seed as RECIPE says and prints a JSON line for each, then one of their mean beside what
-"the longer one is better" reaches. The files name a valid split. Given again after a kill, it goes on.
+"the longer one is better" reaches. The files name a valid split. Given again after a kill, it goes on. With
+--trl also what TRL's RewardTrainer makes of the same comparisons in as many steps.
 """
 
 import argparse
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 from time import monotonic
 
+from benchmarks.learning import trl_python
 from benchmarks.measuring import machine
 from benchmarks.second_judge import ranking_line, stage, write_lines
-from trainer.data import read_rankings
+from benchmarks.turns import ROOT
+from trainer.accuracy import figures
+from trainer.config import RewardConfig
+from trainer.data import batches, held_out, read_rankings
+from trainer.rankings import JudgedPrompt, judged_prompts
+from trainer.tokens import load_tokenizer
 
 RECIPE = {
     "dtype": "bfloat16",
@@ -33,6 +41,8 @@ RECIPE = {
     "valid_every": 10**6,
 }
 """For a few hundred rankings on two cores; all that is taken of the policy learns (RESULTS.md)."""
+MICRO_BATCH_PAIRS = 4
+"""Eight sequences at once, about as many tokens as ours."""
 TOLD = ("accuracy", "accuracy_low", "accuracy_high", "length_balanced_accuracy", "longer_accuracy")
 
 
@@ -48,6 +58,8 @@ def main(arguments: Sequence[str]) -> None:
     ours, longer = (fmean(float(str(one[name])) for one in found) for name in ("accuracy", "longer_accuracy"))
     summary = {"ours": round(ours, 4), "peer": round(longer, 4), "ratio": round(ours / longer, 3)}
     tell(summary | {"unit": "share of comparisons", "seeds": len(found), "machine": machine()})
+    if asked.trl:
+        tell({"trainer": "trl", **by_trl(asked.policy, rankings, asked.out)})
 
 
 def parser() -> argparse.ArgumentParser:
@@ -56,6 +68,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--policy", type=Path, required=True, help="what each reward model begins from")
     options.add_argument("--out", type=Path, required=True, help="a folder for all that is made")
     options.add_argument("--seeds", type=int, default=5, help="how many reward models")
+    options.add_argument("--trl", action="store_true", help="then TRL's, with what the first seed was told")
     options.add_argument("--set", nargs="+", default=[], metavar="FIELD=VALUE", help="over the recipe")
     return options
 
@@ -74,6 +87,40 @@ def judged(seed: int, policy: Path, rankings: Path, out: Path, fields: Sequence[
     found: dict[str, object] = json.loads(kept.read_text())
     tell(found)
     return found
+
+
+def by_trl(policy: Path, rankings: Path, out: Path) -> dict[str, object]:
+    """Return how right TRL's reward model is, and its seconds, told what the first seed's was told."""
+    config = RewardConfig(**json.loads((out / "seed-0/podium.json").read_text())["config"])
+    tokenizer = load_tokenizer(policy)
+    limits = (config.max_prompt_tokens, config.max_completion_tokens)
+    train_rows, valid_rows, _how = held_out(read_rankings(rankings), config.valid_fraction)
+    train, valid = (judged_prompts(rows, tokenizer, *limits) for rows in (train_rows, valid_rows))
+    given, scores = out / "trl.json", out / "trl.scores.json"
+    given.write_text(json.dumps(trl_spec(policy, train, valid, config)))
+    started = monotonic()
+    subprocess.run([trl_python(), "-m", "benchmarks.trl_accuracy", given, scores], cwd=ROOT, check=True)
+    found = figures(list(zip(json.loads(scores.read_text()), valid, strict=True)))
+    return {"seconds": round(monotonic() - started)} | {name: found[name] for name in TOLD if name in found}
+
+
+def trl_spec(
+    policy: Path, train: Sequence[JudgedPrompt], valid: Sequence[JudgedPrompt], config: RewardConfig
+) -> dict[str, object]:
+    """Return what TRL is told: each comparison as a pair of whole sequences, in our number of steps."""
+    pairs = [
+        [one.prompt + one.completions[place] for place in comparison]
+        for one in train
+        for comparison in one.comparisons
+    ]
+    return {
+        "policy": str(policy),
+        "layers": config.layers,
+        "pairs": pairs,
+        "steps": len(batches(len(train), config.batch_size, config.epochs, config.seed)),
+        "micro_batch": MICRO_BATCH_PAIRS,
+        "held_out": [[one.prompt + completion for completion in one.completions] for one in valid],
+    } | {name: getattr(config, name) for name in ("lr", "lr_floor", "adam_beta2", "seed")}
 
 
 def tell(line: dict[str, object]) -> None:

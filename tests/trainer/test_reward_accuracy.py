@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks import reward_accuracy
+from trainer.config import RewardConfig
+from trainer.rankings import JudgedPrompt
 
 
 def rankings(path: Path, split: str, count: int) -> Path:
@@ -51,3 +53,21 @@ def test_each_seed_is_trained_once_and_judged_on_the_valid_split(
     reward_accuracy.main([*command, "--set", *small])
     assert stages_run == ["reward", "reward"], "what is done is not done again"
     assert capsys.readouterr().out == told, "nor is how long it took forgotten"
+
+
+def test_trl_is_told_the_same_comparisons_in_as_many_steps() -> None:
+    train = [
+        JudgedPrompt([1, 2], [[3, 9], [4, 9], [5, 9]], [(1, 0), (1, 2)]),
+        JudgedPrompt([6], [[7, 9], [8, 9]], [(0, 1)]),
+        JudgedPrompt([6, 6], [[7, 9], [8, 9]], [(1, 0)]),
+    ]
+    config = RewardConfig(batch_size=2, lr=5e-5, layers=12, epochs=2, seed=3)
+    told = reward_accuracy.trl_spec(Path("policy"), train, train[:1], config)
+    assert told["pairs"] == [
+        [[1, 2, 4, 9], [1, 2, 3, 9]],
+        [[1, 2, 4, 9], [1, 2, 5, 9]],
+        [[6, 7, 9], [6, 8, 9]],
+        [[6, 6, 8, 9], [6, 6, 7, 9]],
+    ]
+    assert told["held_out"] == [[[1, 2, 3, 9], [1, 2, 4, 9], [1, 2, 5, 9]]]
+    assert (told["steps"], told["lr"], told["layers"], told["seed"]) == (4, 5e-5, 12, 3)
