@@ -23,7 +23,8 @@ class RewardModel(nn.Module):
     """A backbone and a float32 head; the head's bias is what sets the mean score.
 
     The backbone's config says where a score is read: at a completion's last token, or as the mean over its
-    tokens, EOS among them. A value is read at one token either way.
+    tokens, EOS among them. A value is read alike, at the token before, or as the mean from the prompt's last
+    token to it: so a value model begins near what the score of the completion so far would be.
     """
 
     def __init__(self, backbone: PreTrainedModel, pooling: str | None = None) -> None:
@@ -51,7 +52,11 @@ class RewardModel(nn.Module):
         """Return (B, C) float32: the value before each completion token, 0 in padding."""
         hidden = hidden_states(self.backbone, batch)
         rows = torch.arange(len(hidden), device=hidden.device)[:, None]
-        return self._read(hidden[rows, predicting_positions(batch)]) * is_completion(batch)
+        values = self._read(hidden[rows, predicting_positions(batch)])
+        if self.backbone.config.pooling == "mean":
+            so_far = torch.arange(1, values.shape[1] + 1, device=values.device)
+            values = values.cumsum(1) / so_far
+        return values * is_completion(batch)
 
     def scores_sharing_prompts(self, packed: Packed) -> torch.Tensor:
         """Return (M,) float32: the score of each completion of a row in which each prompt stands once.

@@ -91,10 +91,22 @@ def test_a_shared_prompt_gives_the_same_scores_and_gradients(model: RewardModel)
 def test_values_stand_before_each_completion_token(model: RewardModel) -> None:
     batch = collate([(PROMPT, COMPLETIONS[0]), (PROMPT, COMPLETIONS[1])], 0)
     hidden = model.backbone(input_ids=batch.ids).last_hidden_state
-    expected = model.head(hidden)[1, 3:5, 0]
+    before = model.head(hidden)[1, 3:5, 0]
+    if model.backbone.config.pooling == "mean":
+        before[1] = before.mean()
     values = model.values(batch)
-    assert torch.allclose(values[1, :2], expected, atol=1e-5)
+    assert torch.allclose(values[1, :2], before, atol=1e-5)
     assert values[1, 2].item() == 0
+
+
+def test_the_value_of_a_whole_completion_is_near_its_score(tiny_policy: Path) -> None:
+    model = new_reward_model(tiny_policy, seed=0, pooling="mean")
+    completion = [9 + number % 7 for number in range(30)]
+    end = [*completion, 1]
+    score = model.scores(collate([(PROMPT, completion)], 0)).item()
+    last = model.values(collate([(PROMPT, end)], 0))[0, -1].item()
+    tokens = model.head(model.backbone(input_ids=torch.tensor([PROMPT + completion])).last_hidden_state)[0]
+    assert last == pytest.approx((score * 30 + tokens[len(PROMPT) - 1].item()) / 31, abs=1e-5)
 
 
 def test_a_judge_that_reads_other_tokens_is_refused(
