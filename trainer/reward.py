@@ -59,11 +59,14 @@ def train_reward(
 
 
 def _new_model(config: RewardConfig, policy: Path) -> RewardModel:
-    model = new_reward_model(policy, config.seed, layers=config.layers, pooling=config.pooling)
-    if config.head_lr is not None:
+    return new_reward_model(
+        policy,
+        config.seed,
+        layers=config.layers,
+        pooling=config.pooling,
         # A head that learns fast need not begin at random, where chance outweighs what few rankings say.
-        torch.nn.init.zeros_(model.head.weight)
-    return model
+        head_at_zero=config.head_lr is not None,
+    )
 
 
 def _judged(

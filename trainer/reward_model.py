@@ -99,15 +99,23 @@ def scores_of(
 
 
 def new_reward_model(
-    policy: Path, seed: int, *, layers: int | None = None, pooling: str = "last"
+    policy: Path,
+    seed: int,
+    *,
+    layers: int | None = None,
+    pooling: str = "last",
+    head_at_zero: bool = False,
 ) -> RewardModel:
-    """Return a reward model on a policy's backbone, its head new: N(0, 1/sqrt(d+1)), bias 0.
+    """Return a reward model on a policy's backbone, its head new: N(0, 1/sqrt(d+1)) or 0, bias 0.
 
     layers takes the first ones alone. Raises BadInput where the policy has no more.
     """
     checkpoints.check(policy, "policy")
     torch.manual_seed(seed)
-    return _on_device(RewardModel(_backbone(policy, layers), pooling))
+    model = RewardModel(_backbone(policy, layers), pooling)
+    if head_at_zero:
+        nn.init.zeros_(model.head.weight)
+    return _on_device(model)
 
 
 def load_reward_model(folder: Path) -> RewardModel:
