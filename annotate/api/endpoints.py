@@ -33,6 +33,10 @@ V = TypeVar("V", bound="Endpoint")
 Write = Callable[Concatenate[V, ApiRequest, P], Response]
 
 
+# Python refuses to read endless numbers.
+_DIGITS = 9
+
+
 class Pages(CursorPagination):
     """A page at a time; the next one begins where this one ended, whatever was added meanwhile."""
 
@@ -40,6 +44,23 @@ class Pages(CursorPagination):
     page_size = 50
     max_page_size = 500
     page_size_query_param = "limit"
+
+    def get_page_size(self, request: Request) -> int:
+        given = request.query_params.get(self.page_size_query_param)
+        if given is None:
+            return self.page_size
+        if not given.isdecimal() or len(given) > _DIGITS or not 1 <= int(given) <= self.max_page_size:
+            words = _("“%(value)s” is not a whole number from 1 to %(most)d.")
+            told = words % {"value": given[:80], "most": self.max_page_size}
+            raise ValidationError({self.page_size_query_param: told})
+        return int(given)
+
+    def get_schema_operation_parameters(self, view: APIView) -> list[dict[str, Any]]:
+        parameters: list[dict[str, Any]] = super().get_schema_operation_parameters(view)
+        for parameter in parameters:
+            if parameter["name"] == self.page_size_query_param:
+                parameter["schema"] |= {"minimum": 1, "maximum": self.max_page_size}
+        return parameters
 
     def decode_cursor(self, request: Request) -> Cursor | None:
         cursor = super().decode_cursor(request)

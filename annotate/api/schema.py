@@ -56,14 +56,15 @@ def add_problems(result: dict[str, Any], **_context: Any) -> dict[str, Any]:
     for path in result["paths"].values():
         for method, operation in path.items():
             for status, description in PROBLEMS.items():
-                if method != "get" or status not in OF_WRITES or (status == "422" and _chooses(operation)):
+                if method != "get" or status not in OF_WRITES or (status == "422" and _may_refuse(operation)):
                     operation["responses"][status] = {"description": description, "content": content}
     return result
 
 
-def _chooses(operation: dict[str, Any]) -> bool:
-    """Return whether an address takes a parameter that is one of a few words."""
-    return any("enum" in each["schema"] for each in operation.get("parameters", ()) if each["in"] == "query")
+def _may_refuse(operation: dict[str, Any]) -> bool:
+    """Return whether an address takes a parameter that is one of a few words, or a number up to a limit."""
+    taken = [each["schema"] for each in operation.get("parameters", ()) if each["in"] == "query"]
+    return any("enum" in schema or "maximum" in schema for schema in taken)
 
 
 @cache

@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from django.test import Client
 
 from annotate.actions import carrying
@@ -57,6 +58,14 @@ def test_a_list_comes_in_pages_that_new_rows_do_not_shift(rosa: User, campaign: 
 def test_a_made_up_cursor_is_refused(rosa: User, campaign: Campaign) -> None:
     for cursor in ("nonsense", "cD14", "cD0tMQ=="):
         assert Program(rosa).get(f"campaigns?cursor={cursor}").status_code == 404
+
+
+@pytest.mark.parametrize("limit", ["nonsense", "0", "-1", "501", "2.5", "", "9" * 5000, "²"])
+def test_a_made_up_limit_is_refused_by_name(rosa: User, campaign: Campaign, limit: str) -> None:
+    answer = Program(rosa).get(f"campaigns?limit={limit}")
+    assert answer.status_code == 422
+    (field,) = answer.json()["fields"]
+    assert (field["field"], field["message"][-36:]) == ("limit", "is not a whole number from 1 to 500.")
 
 
 def test_the_same_key_and_body_is_done_once(rosa: User) -> None:

@@ -34,8 +34,10 @@ def test_every_operation_says_what_it_does_and_how_it_can_fail(document: Any) ->
         for method, operation in path.items():
             assert operation["description"].endswith(".")
             assert {"401", "403", "404", "429"} <= operation["responses"].keys()
-            chooses = any("enum" in each["schema"] for each in operation.get("parameters", []))
-            assert ("422" in operation["responses"]) == (chooses or method != "get")
+            taken = {each["name"]: each["schema"] for each in operation.get("parameters", [])}
+            assert taken.get("limit", {}).get("maximum", 500) == 500
+            refuses = "limit" in taken or any("enum" in schema for schema in taken.values())
+            assert ("422" in operation["responses"]) == (refuses or method != "get")
 
 
 def test_every_field_of_every_shape_has_a_type(document: Any) -> None:
