@@ -19,10 +19,10 @@ from trainer import many
 from trainer.engine import Engine
 from trainer.policy import next_logprobs, output_weights
 
-TEXTS = 16
+TEXTS = 12
 """Prompts that are probed, of all lengths, the longest among them: on it a cache of older weights shows."""
 TEXT_TOKENS = 64
-"""Of longer prompts only the ends are probed, but for the longest: 16 long ones took a fifth of a step."""
+"""Of longer prompts only the ends are probed, but for the longest: 16 whole ones took a fifth of a step."""
 TOKENS = 64
 """Tokens whose logprobs are looked at after each prompt, spread over the vocabulary."""
 TOLERANCE = {"float32": 1e-3, "bfloat16": 0.3}
