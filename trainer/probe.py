@@ -19,7 +19,7 @@ from trainer import many
 from trainer.engine import Engine
 from trainer.policy import next_logprobs, output_weights
 
-TEXTS = 12
+TEXTS = 8
 """Prompts that are probed, of all lengths, the longest among them: on it a cache of older weights shows."""
 TEXT_TOKENS = 64
 """Of longer prompts only the ends are probed, but for the longest: 16 whole ones took a fifth of a step."""
@@ -131,6 +131,7 @@ def _centred(change: Tensor) -> Tensor:
 def _rounded(model: nn.Module, dtype: str) -> Iterator[None]:
     """Inside, each module computes in float32 with its weights as an engine of that dtype holds them.
 
+    Not in that dtype, though quicker: what the trainer itself rounds would look like a missed change.
     One module's at a time, while it computes: memory never holds a second model.
     """
     kept: dict[nn.Module, list[Tensor]] = {}

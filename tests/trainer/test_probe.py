@@ -19,13 +19,13 @@ TEXTS = [[DRAW.randrange(3, 259) for _ in range(length)] for length in range(10,
 
 
 def noise(seed: int, size: float) -> torch.Tensor:
-    return size * torch.randn(16, 64, generator=torch.Generator().manual_seed(seed))
+    return size * torch.randn(8, 64, generator=torch.Generator().manual_seed(seed))
 
 
 @pytest.mark.checklist(43)
 @pytest.mark.parametrize("rounding", [1e-5, 0.06])
 def test_rounding_never_looks_like_older_weights_and_older_weights_always_do(rounding: float) -> None:
-    zeros = torch.zeros(16, 64)
+    zeros = torch.zeros(8, 64)
     for seed in range(0, 400, 4):
         change = noise(seed, 0.06)
         before = Look(zeros, noise(seed + 1, rounding))
@@ -36,7 +36,7 @@ def test_rounding_never_looks_like_older_weights_and_older_weights_always_do(rou
 
 
 def test_an_engine_that_answers_to_the_bit_as_before_is_found_whatever_the_change() -> None:
-    before = Look(torch.zeros(16, 64), noise(1, 0.06))
+    before = Look(torch.zeros(8, 64), noise(1, 0.06))
     share, error = missed(before, Look(noise(2, 1e-6), before.theirs), before.ours)
     assert share == pytest.approx(1, abs=1e-2) and error < 1e-2
     assert missed(before, before, before.ours) == (0, 0)  # nothing moved, so nothing was missed
@@ -109,13 +109,13 @@ def test_weights_are_rounded_only_while_they_compute(untied_policy: Path) -> Non
 def test_the_texts_are_of_all_lengths_and_the_longest_is_among_them() -> None:
     probe = Probe([[1] * length for length in range(1, 101)], 49152, 1.0)
     assert max(map(len, probe.texts)) == 100 and min(map(len, probe.texts)) < 10
-    assert len(probe.texts) <= 12 and len(probe.token_ids) == 64
+    assert len(probe.texts) <= 8 and len(probe.token_ids) == 64
 
 
 def test_of_long_prompts_all_but_the_longest_are_probed_at_their_ends() -> None:
     prompts = [[number] * 50 + list(range(3, 63 + number)) for number in range(3, 23)]
     probe = Probe(prompts, vocabulary=259, temperature=1.0)
-    assert probe.texts[0] == prompts[-1] and len(probe.texts) == 10
+    assert probe.texts[0] == prompts[-1] and len(probe.texts) == 7
     assert all(len(text) == 64 for text in probe.texts[1:])
     ends = [prompt[-64:] for prompt in prompts]
     assert all(text in ends for text in probe.texts[1:])
