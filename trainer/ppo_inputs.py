@@ -50,6 +50,7 @@ def check_inputs(
         if folder is not None:
             check_judge(folder, tokenizer, option)
             _check_scale(folder, option, config)
+    _warn_of_scale(reward_model, config)
     if config.ptx_coef and pretraining is None:
         raise BadInput("ptx_coef: mixing in pretraining text needs --pretraining FILE; or set ptx_coef to 0")
     if config.batch_size < config.minibatches:
@@ -59,20 +60,22 @@ def check_inputs(
 
 
 def _check_scale(folder: Path, option: str, config: PpoConfig) -> None:
-    std = score_std(folder)
-    if config.scale_scores and not std:
+    if config.scale_scores and not score_std(folder):
         raise BadInput(
             f"scale_scores: {option} {folder} does not know how far its scores spread; "
             "train it anew, with two demonstrations or more, or set scale_scores to false"
         )
+
+
+def _warn_of_scale(reward_model: Path, config: PpoConfig) -> None:
+    std = score_std(reward_model)
     if std and not config.scale_scores and -config.missing_eos_score > _FAR * std:
         logging.warning(
-            "missing_eos_score %g is %.0f standard deviations of the scores of %s %s: hardly more will be "
+            "missing_eos_score %g is %.0f standard deviations of the scores of %s: hardly more will be "
             "learned than to end; set scale_scores, or raise missing_eos_score and lower kl_coef",
             config.missing_eos_score,
             -config.missing_eos_score / std,
-            option,
-            folder,
+            reward_model,
         )
 
 
