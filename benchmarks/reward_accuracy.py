@@ -120,7 +120,7 @@ def trl_spec(
         "steps": len(batches(len(train), config.batch_size, config.epochs, config.seed)),
         "micro_batch": MICRO_BATCH_PAIRS,
         "held_out": [[one.prompt + completion for completion in one.completions] for one in valid],
-    } | {name: getattr(config, name) for name in ("lr", "lr_floor", "adam_beta2", "seed")}
+    } | {name: getattr(config, name) for name in ("epochs", "lr", "lr_floor", "adam_beta2", "seed")}
 
 
 def tell(line: dict[str, object]) -> None:

@@ -17,7 +17,7 @@ from benchmarks.trl_peer import COMMON, tokenizer_of
 def trained(spec: dict[str, Any], folder: str) -> PreTrainedModel:
     """Return a reward model as TRL trains it, with our optimizer's numbers."""
     rows = [{"chosen_ids": chosen, "rejected_ids": rejected} for chosen, rejected in spec["pairs"]]
-    batches = -(-len(rows) // spec["micro_batch"])
+    batches = -(-len(rows) // spec["micro_batch"]) * spec["epochs"]
     numbers = {
         "max_steps": spec["steps"],
         "learning_rate": spec["lr"],

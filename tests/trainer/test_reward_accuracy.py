@@ -70,4 +70,4 @@ def test_trl_is_told_the_same_comparisons_in_as_many_steps() -> None:
         [[6, 6, 8, 9], [6, 6, 7, 9]],
     ]
     assert told["held_out"] == [[[1, 2, 3, 9], [1, 2, 4, 9], [1, 2, 5, 9]]]
-    assert (told["steps"], told["lr"], told["layers"], told["seed"]) == (4, 5e-5, 12, 3)
+    assert (told["steps"], told["epochs"], told["lr"], told["layers"], told["seed"]) == (4, 2, 5e-5, 12, 3)
