@@ -12,6 +12,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status
 from rest_framework.exceptions import NotAuthenticated, NotFound, PermissionDenied, ValidationError
+from rest_framework.fields import IntegerField
 from rest_framework.generics import GenericAPIView
 from rest_framework.pagination import BasePagination, Cursor, CursorPagination
 from rest_framework.parsers import BaseParser, JSONParser
@@ -33,10 +34,6 @@ V = TypeVar("V", bound="Endpoint")
 Write = Callable[Concatenate[V, ApiRequest, P], Response]
 
 
-# Python refuses to read endless numbers.
-_DIGITS = 9
-
-
 class Pages(CursorPagination):
     """A page at a time; the next one begins where this one ended, whatever was added meanwhile."""
 
@@ -49,11 +46,10 @@ class Pages(CursorPagination):
         given = request.query_params.get(self.page_size_query_param)
         if given is None:
             return self.page_size
-        if not given.isdecimal() or len(given) > _DIGITS or not 1 <= int(given) <= self.max_page_size:
-            words = _("“%(value)s” is not a whole number from 1 to %(most)d.")
-            told = words % {"value": given[:80], "most": self.max_page_size}
-            raise ValidationError({self.page_size_query_param: told})
-        return int(given)
+        try:
+            return int(IntegerField(min_value=1, max_value=self.max_page_size).run_validation(given))
+        except ValidationError as error:
+            raise ValidationError({self.page_size_query_param: error.detail}) from error
 
     def get_schema_operation_parameters(self, view: APIView) -> list[dict[str, Any]]:
         parameters: list[dict[str, Any]] = super().get_schema_operation_parameters(view)
