@@ -1,7 +1,7 @@
 """PPO and PPO-ptx: a policy learns from a reward model, held near the policy it began from.
 
 InstructGPT, section 3.5, equation 2, and C.4; what the paper leaves open follows OpenAI's
-lm-human-preferences. One process, one device, and the engine beside it.
+lm-human-preferences. As one process or, by many.py, as several; the engine stands beside the first.
 """
 
 import logging
