@@ -39,6 +39,8 @@ def train_reward(
         tokenizer = load_tokenizer(policy)
         train = _judged(train_rows, tokenizer, config)
         valid = _judged(valid_rows, tokenizer, config)
+        if not train_rows:
+            raise BadInput(f"{rankings}: no ranking to train on; all are held out")
         if not train:
             raise BadInput(f"{rankings}: no comparison to train on; every ranking is a tie")
         logging.info("%d prompts to train on, %d held out by %s", len(train), len(valid), how)

@@ -296,6 +296,18 @@ def test_it_warns_when_it_begins_to_overfit(
     assert facts(tmp_path / "rm")["overfits_from"] <= 4
 
 
+def test_rankings_that_are_all_held_out_are_refused_as_such(tiny_policy: Path, tmp_path: Path) -> None:
+    (tmp_path / "valid.jsonl").write_text(json.dumps(ranking(0) | {"split": "valid"}))
+    with pytest.raises(BadInput, match="no ranking to train on; all are held out"):
+        train_reward(
+            CONFIG,
+            policy=tiny_policy,
+            rankings=tmp_path / "valid.jsonl",
+            demonstrations=None,
+            out=tmp_path / "rm",
+        )
+
+
 def test_rankings_of_ties_alone_are_refused(tiny_policy: Path, tmp_path: Path) -> None:
     tied = ranking(0) | {"ranks": [1, 1, 1, 1]}
     (tmp_path / "ties.jsonl").write_text(json.dumps(tied))
