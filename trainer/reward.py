@@ -35,12 +35,12 @@ def train_reward(
         checkpoints.begin(partial, "reward", config.model_dump(mode="json"), inputs)
         rows = read_rankings(rankings)
         train_rows, valid_rows, how = held_out(rows, config.valid_fraction)
+        if not train_rows:
+            raise BadInput(f"{rankings}: no ranking to train on; all are held out")
         shown, zero = zero_point(demonstrations, train_rows)
         tokenizer = load_tokenizer(policy)
         train = _judged(train_rows, tokenizer, config)
         valid = _judged(valid_rows, tokenizer, config)
-        if not train_rows:
-            raise BadInput(f"{rankings}: no ranking to train on; all are held out")
         if not train:
             raise BadInput(f"{rankings}: no comparison to train on; every ranking is a tie")
         logging.info("%d prompts to train on, %d held out by %s", len(train), len(valid), how)
